@@ -1,0 +1,65 @@
+#include "cli/check_command.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/input_files.hpp"
+#include "cli/print_errors.hpp"
+#include "engine/pipeline/policy.hpp"
+#include "sim/scenario.hpp"
+
+namespace brownout::cli {
+namespace {
+
+// Everything wrong with a scenario, or between it and the policy it names.
+Errors check_scenario(const std::string& path) {
+  const auto scenario = sim::load_scenario(path);
+  if (!scenario) return scenario.error();
+  if (scenario->policy_path.empty()) return {};
+  const auto policy = load_policy(scenario->policy_path);
+  if (!policy) return policy.error();
+  const auto bound = sim::bind(*scenario, *policy, {});
+  return bound ? Errors{} : bound.error();
+}
+
+Errors check_policy(const std::string& path) {
+  const auto policy = load_policy(path);
+  return policy ? Errors{} : policy.error();
+}
+
+Errors check_file(const std::string& path) {
+  const auto kind = kind_of(path);
+  if (!kind) return kind.error();
+  switch (*kind) {
+    case FileKind::scenario:
+      return check_scenario(path);
+    case FileKind::policy:
+      return check_policy(path);
+    case FileKind::other:
+      break;
+  }
+  // Reading it as a scenario says what is wrong with its "kind".
+  return check_scenario(path);
+}
+
+}  // namespace
+
+ExitCode check_command(const std::vector<std::string>& paths) {
+  const auto files = expand(paths);
+  if (!files) return print_errors(files.error());
+  if (files->empty()) {
+    fmt::print(stderr, "no scenarios found\n");
+    return ExitCode::nothing_ran;
+  }
+  ExitCode code = ExitCode::passed;
+  for (const std::string& file : *files) {
+    const Errors errors = check_file(file);
+    if (errors.empty()) {
+      fmt::print("ok  {}\n", file);
+    } else {
+      code = worse(code, print_errors(errors));
+    }
+  }
+  return code;
+}
+
+}  // namespace brownout::cli

@@ -1,0 +1,64 @@
+#include "cli/input_files.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "engine/core/document.hpp"
+
+namespace brownout::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+void expand_folder(const fs::path& folder, std::vector<std::string>& files, Errors& errors) {
+  std::vector<std::string> found;
+  std::error_code failure;
+  for (fs::recursive_directory_iterator item(folder, failure), end; !failure && item != end;
+       item.increment(failure)) {
+    if (item->is_regular_file() && item->path().extension() == ".json") {
+      found.push_back(item->path().lexically_normal().string());
+    }
+  }
+  if (failure) {
+    errors.push_back({ErrorKind::environment,
+                      "cannot read folder " + folder.string() + ": " + failure.message(),
+                      {}});
+  }
+  std::ranges::sort(found);
+  for (std::string& file : found) {
+    const auto kind = kind_of(file);
+    if (!kind) {
+      errors.insert(errors.end(), kind.error().begin(), kind.error().end());
+    } else if (*kind == FileKind::scenario) {
+      files.push_back(std::move(file));
+    }
+  }
+}
+
+}  // namespace
+
+Result<FileKind> kind_of(const std::string& path) {
+  const auto document = Document::load(path);
+  if (!document) return tl::unexpected(document.error());
+  const Node& root = (*document)->root();
+  const Node* kind = root.type == Node::Type::object ? root.find("kind") : nullptr;
+  if (kind == nullptr || kind->type != Node::Type::string) return FileKind::other;
+  if (kind->text == "scenario") return FileKind::scenario;
+  return kind->text == "policy" ? FileKind::policy : FileKind::other;
+}
+
+Result<std::vector<std::string>> expand(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  Errors errors;
+  for (const std::string& path : paths) {
+    if (fs::is_directory(path)) {
+      expand_folder(path, files, errors);
+    } else {
+      files.push_back(path);
+    }
+  }
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+  return files;
+}
+
+}  // namespace brownout::cli

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <atomic>
+
+namespace brownout::cli {
+
+/// Makes SIGINT and SIGTERM set the flag, which is returned; a second one ends the process at once.
+const std::atomic<bool>* watch_interrupts();
+
+}  // namespace brownout::cli

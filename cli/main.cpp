@@ -1,0 +1,77 @@
+// The command line: parsing and nothing else.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/check_command.hpp"
+#include "cli/run_command.hpp"
+
+namespace brownout::cli {
+namespace {
+
+constexpr const char* purpose =
+    "A wind tunnel for LLM resilience policies: a scripted provider plays outages, rate limits "
+    "and\n"
+    "latency against the production engine on a virtual clock.";
+
+constexpr const char* examples = R"(examples:
+  brownout run scenarios/openai-control-plane-collapse.json
+  brownout run scenarios/tpm-30k.json --policy scenarios/policies/guide-layered.json --seed 7
+  brownout check scenarios)";
+
+void add_run(CLI::App& app, RunArguments& arguments) {
+  CLI::App* run =
+      app.add_subcommand("run", "Fly a policy through scenarios and say whether it held");
+  run->add_option("FILE", arguments.paths, "Scenario files, or folders of them")->required();
+  run->add_option("--policy", arguments.policy, "Policy file, instead of the scenario's own")
+      ->type_name("FILE");
+  run->add_option("--bind", arguments.bindings, "Where a route goes, instead of by its role")
+      ->type_name("ROUTE=PROVIDER/MODEL");
+  run->add_option("--seed", arguments.seed, "Seed of every draw, instead of the scenario's own")
+      ->type_name("N");
+  run->add_option("--json", arguments.json, "Write the results there; - is standard output")
+      ->type_name("OUT");
+  run->add_option("--events", arguments.events, "Write every event there, one JSON object a line")
+      ->type_name("OUT");
+  run->add_option_function<std::string>(
+         "--ties", [&](const std::string& word) { arguments.random_ties = word == "random"; },
+         "Order of simultaneous events: fifo (default), or random by seed")
+      ->check(CLI::IsMember({"fifo", "random"}))
+      ->type_name("fifo|random");
+  run->add_flag("--verify", arguments.verify, "Run everything twice and compare to the last event");
+  run->add_flag("--quiet,-q", arguments.quiet, "One line per scenario");
+}
+
+ExitCode main(int argc, char** argv) {
+  CLI::App app{purpose};
+  app.name("brownout");
+  app.footer(examples);
+  app.set_version_flag("--version", "brownout " BROWNOUT_VERSION);
+  app.require_subcommand(0, 1);
+
+  RunArguments run_arguments;
+  add_run(app, run_arguments);
+  std::vector<std::string> check_paths;
+  CLI::App* check =
+      app.add_subcommand("check", "Report everything wrong with scenarios and policies");
+  check->add_option("FILE", check_paths, "Scenario or policy files, or folders of scenarios")
+      ->required();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? ExitCode::passed : ExitCode::invalid;
+  }
+  if (app.got_subcommand("run")) return run_command(run_arguments);
+  if (app.got_subcommand(check)) return check_command(check_paths);
+  fmt::print("{}", app.help());
+  return ExitCode::passed;
+}
+
+}  // namespace
+}  // namespace brownout::cli
+
+int main(int argc, char** argv) {
+  return static_cast<int>(brownout::cli::main(argc, argv));
+}

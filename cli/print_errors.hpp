@@ -1,0 +1,11 @@
+#pragma once
+
+#include "cli/exit_code.hpp"
+#include "engine/core/result.hpp"
+
+namespace brownout::cli {
+
+/// Prints errors to standard error; returns the exit code they deserve.
+ExitCode print_errors(const Errors& errors);
+
+}  // namespace brownout::cli

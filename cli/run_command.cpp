@@ -1,0 +1,263 @@
+#include "cli/run_command.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+
+#include "cli/input_files.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/output_file.hpp"
+#include "cli/print_errors.hpp"
+#include "reports/console.hpp"
+#include "reports/json.hpp"
+#include "sim/event_log.hpp"
+#include "sim/run.hpp"
+
+namespace brownout::cli {
+namespace {
+
+// One flight, ready to begin.
+struct Plan {
+  sim::Scenario scenario;
+  Policy policy;
+  sim::BoundPolicy bound;
+};
+
+Result<std::vector<sim::Binding>> parse_bindings(const std::vector<std::string>& texts) {
+  std::vector<sim::Binding> bindings;
+  for (const std::string& text : texts) {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+      return fail(ErrorKind::invalid, "--bind " + text + ": expected ROUTE=PROVIDER/MODEL");
+    }
+    bindings.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  return bindings;
+}
+
+Result<Plan> load(const std::string& path, const RunArguments& arguments,
+                  const std::vector<sim::Binding>& bindings) {
+  auto scenario = sim::load_scenario(path);
+  if (!scenario) return tl::unexpected(scenario.error());
+  const std::string& policy_path =
+      arguments.policy.empty() ? scenario->policy_path : arguments.policy;
+  if (policy_path.empty()) {
+    return fail(ErrorKind::invalid, path + " names no policy; choose one with --policy FILE");
+  }
+  auto policy = load_policy(policy_path);
+  if (!policy) return tl::unexpected(policy.error());
+  auto bound = sim::bind(*scenario, *policy, bindings);
+  if (!bound) return tl::unexpected(bound.error());
+  return Plan{std::move(*scenario), std::move(*policy), std::move(*bound)};
+}
+
+Result<std::vector<Plan>> load_all(const RunArguments& arguments) {
+  const auto bindings = parse_bindings(arguments.bindings);
+  if (!bindings) return tl::unexpected(bindings.error());
+  const auto files = expand(arguments.paths);
+  if (!files) return tl::unexpected(files.error());
+  std::vector<Plan> plans;
+  Errors errors;
+  for (const std::string& file : *files) {
+    auto plan = load(file, arguments, *bindings);
+    if (plan) {
+      plans.push_back(std::move(*plan));
+    } else {
+      errors.insert(errors.end(), plan.error().begin(), plan.error().end());
+    }
+  }
+  if (!errors.empty()) return tl::unexpected(std::move(errors));
+  return plans;
+}
+
+// Rewrites one line on a terminal while a run takes longer than a moment.
+class Progress {
+ public:
+  Progress(const Plan& plan, bool enabled)
+      : duration_(plan.scenario.duration), enabled_(enabled && ::isatty(STDERR_FILENO) == 1) {}
+
+  std::function<void(Instant)> callback() {
+    if (!enabled_) return {};
+    return [this](Instant at) { show(at); };
+  }
+  void clear() const {
+    if (shown_) fmt::print(stderr, "\r\033[K");
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void show(Instant at) {
+    const auto now = Clock::now();
+    if (now - last_ < std::chrono::milliseconds{200}) return;
+    last_ = now;
+    shown_ = true;
+    fmt::print(stderr, "\r\033[K{:3}%  {} simulated",
+               (at - Instant{}) / (duration_ / 100 + Duration{1}),
+               format_duration_short(at - Instant{}));
+  }
+
+  Duration duration_;
+  bool enabled_;
+  bool shown_ = false;
+  Clock::time_point last_ = Clock::now();
+};
+
+std::string quoted(const std::string& word) {
+  const bool plain = word.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                         "-_./=:,#+@%") == std::string::npos;
+  if (plain && !word.empty()) return word;
+  std::string text = "'";
+  for (const char letter : word)
+    text += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
+  return text + "'";
+}
+
+std::string replay_command(const Plan& plan, const RunArguments& arguments,
+                           const sim::RunResult& result) {
+  std::string command =
+      "brownout run " + quoted(plan.scenario.path) + " --seed " + std::to_string(result.seed);
+  if (!arguments.policy.empty()) command += " --policy " + quoted(arguments.policy);
+  for (const std::string& binding : arguments.bindings) command += " --bind " + quoted(binding);
+  if (arguments.random_ties) command += " --ties random";
+  return command;
+}
+
+class RunCommand {
+ public:
+  explicit RunCommand(const RunArguments& arguments)
+      : arguments_(arguments), interrupt_(watch_interrupts()) {
+    // Results on standard output must not be mixed with a document there.
+    report_ = arguments.json == "-" || arguments.events == "-" ? stderr : stdout;
+    const char* no_color = std::getenv("NO_COLOR");
+    color_ = ::isatty(::fileno(report_)) == 1 && (no_color == nullptr || *no_color == '\0');
+  }
+
+  ExitCode execute() {
+    const auto plans = load_all(arguments_);
+    if (!plans) return print_errors(plans.error());
+    if (plans->empty()) {
+      fmt::print(stderr, "no scenarios found\n");
+      return ExitCode::nothing_ran;
+    }
+    const auto opened = open_outputs(plans->size());
+    if (!opened) return print_errors(opened.error());
+
+    ExitCode code = ExitCode::passed;
+    for (const Plan& plan : *plans) {
+      code = worse(code, fly(plan));
+      if (*interrupt_) break;
+    }
+    return worse(code, close_outputs());
+  }
+
+ private:
+  Result<void> open_outputs(std::size_t runs) {
+    if (!arguments_.events.empty() && runs > 1) {
+      return fail(ErrorKind::invalid, "--events takes one scenario, not " + std::to_string(runs));
+    }
+    if (!arguments_.json.empty() && arguments_.json == arguments_.events) {
+      return fail(ErrorKind::invalid, "--json and --events cannot go to the same place");
+    }
+    if (!arguments_.json.empty()) {
+      if (auto opened = json_.open(arguments_.json); !opened) return opened;
+    }
+    if (!arguments_.events.empty()) return events_.open(arguments_.events);
+    return {};
+  }
+
+  sim::RunResult run(const Plan& plan, Observer* events, bool report_progress) {
+    Progress progress(plan, report_progress && !arguments_.quiet);
+    sim::RunOptions options;
+    options.seed = arguments_.seed;
+    options.ties = arguments_.random_ties ? TiePolicy::random : TiePolicy::fifo;
+    options.events = events;
+    options.interrupt = interrupt_;
+    options.progress = progress.callback();
+    sim::RunResult result = sim::run(plan.scenario, plan.policy, plan.bound, options);
+    progress.clear();
+    return result;
+  }
+
+  ExitCode fly(const Plan& plan) {
+    std::unique_ptr<sim::EventLog> log;
+    if (events_.is_open()) {
+      log = std::make_unique<sim::EventLog>(
+          events_.stream(), sim::EventNames{plan.bound.routes, plan.bound.breakers});
+    }
+    const auto begun = std::chrono::steady_clock::now();
+    sim::RunResult result = run(plan, log.get(), true);
+    print(plan, result, std::chrono::steady_clock::now() - begun);
+    ExitCode code = exit_code(result);
+    if (arguments_.verify && result.end != sim::RunEnd::interrupted) {
+      code = worse(code, verify(plan, result));
+    }
+    results_.push_back(std::move(result));
+    return code;
+  }
+
+  void print(const Plan& plan, const sim::RunResult& result, Duration real_time) const {
+    const reports::ConsoleOptions options{color_, replay_command(plan, arguments_, result)};
+    if (arguments_.quiet) {
+      fmt::print(report_, "{}", reports::console_verdict(result, options));
+      return;
+    }
+    if (!results_.empty()) fmt::print(report_, "\n");
+    fmt::print(report_, "{}{}", reports::console_summary(result, options),
+               reports::console_speed(result, real_time));
+    std::fflush(report_);
+  }
+
+  // Two runs of one seed must agree to the last event.
+  ExitCode verify(const Plan& plan, const sim::RunResult& first) {
+    const sim::RunResult second = run(plan, nullptr, true);
+    if (second.end == sim::RunEnd::interrupted) return ExitCode::interrupted;
+    const bool same = first.semantic_digest == second.semantic_digest &&
+                      first.schedule_digest == second.schedule_digest;
+    if (same) {
+      if (!arguments_.quiet)
+        fmt::print(report_, "  verified: a second run gave the same digests\n");
+      return ExitCode::passed;
+    }
+    fmt::print(stderr,
+               "internal error: two runs of {} with seed {} differ: digest {} and {}, schedule {} "
+               "and {}\n",
+               plan.scenario.name, first.seed, sim::format_digest(first.semantic_digest),
+               sim::format_digest(second.semantic_digest),
+               sim::format_digest(first.schedule_digest),
+               sim::format_digest(second.schedule_digest));
+    return ExitCode::internal;
+  }
+
+  ExitCode close_outputs() {
+    ExitCode code = ExitCode::passed;
+    if (json_.is_open()) json_.write(reports::to_json(results_));
+    for (OutputFile* file : {&json_, &events_}) {
+      if (!file->is_open()) continue;
+      if (const auto written = file->commit(); !written) {
+        code = worse(code, print_errors(written.error()));
+      }
+    }
+    return code;
+  }
+
+  const RunArguments& arguments_;
+  const std::atomic<bool>* interrupt_;
+  std::FILE* report_;
+  bool color_;
+  OutputFile json_;
+  OutputFile events_;
+  std::vector<sim::RunResult> results_;
+};
+
+}  // namespace
+
+ExitCode run_command(const RunArguments& arguments) {
+  return RunCommand(arguments).execute();
+}
+
+}  // namespace brownout::cli

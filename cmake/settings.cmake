@@ -1,0 +1,41 @@
+# Flags for our own code. Third-party headers are SYSTEM includes and keep their warnings to themselves.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(fmt REQUIRED)
+find_package(tl-expected REQUIRED)
+find_path(RANDOM123_INCLUDE Random123/philox.h REQUIRED)
+find_library(XXHASH_LIBRARY xxhash REQUIRED)
+
+add_library(brownout_settings INTERFACE)
+target_include_directories(brownout_settings INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(brownout_settings INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -Werror
+  # Same arithmetic on every compiler and CPU (docs/design/002-determinism.md).
+  -ffp-contract=off
+  # GCC 12 reports overlaps inside std::string's operator+ that cannot happen (GCC bug 105651).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+
+set(BROWNOUT_SANITIZE "" CACHE STRING "Comma-separated sanitizers, e.g. address,undefined")
+if(BROWNOUT_SANITIZE)
+  add_compile_options(-fsanitize=${BROWNOUT_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${BROWNOUT_SANITIZE})
+endif()
+
+# brownout_library(NAME SOURCES a.cpp … LINK lib …): a static library with our settings.
+function(brownout_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC brownout_settings ${ARG_LINK})
+endfunction()

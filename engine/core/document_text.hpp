@@ -1,0 +1,42 @@
+#pragma once
+
+// Characters of a document: UTF-8 as bytes, as columns, and as what a terminal may be shown.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace brownout {
+
+/// The largest file a Document is made of, in bytes.
+inline constexpr std::size_t most_document_bytes = std::size_t{16} << 20;
+
+constexpr bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+constexpr bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+constexpr bool is_word(char c) {
+  return is_digit(c) || is_letter(c) || c == '_';
+}
+constexpr bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+constexpr bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
+
+/// Bytes of the well-formed UTF-8 character at `at` (Unicode 15, table 3-7); 0 if there is none.
+std::size_t character_length(std::string_view text, std::size_t at);
+
+/// The characters of `text`, in order; a byte that belongs to none stands alone.
+std::vector<std::string_view> characters(std::string_view text);
+
+/// One character as a terminal may see it.
+std::string_view printable(std::string_view character);
+
+/// `text` in double quotes, fit for a message: shortened, and nothing a terminal might obey.
+std::string quoted(std::string_view text);
+
+}  // namespace brownout

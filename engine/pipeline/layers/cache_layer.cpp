@@ -1,0 +1,127 @@
+#include "engine/pipeline/layers/cache_layer.hpp"
+
+#include "engine/core/check.hpp"
+#include "engine/pipeline/call.hpp"
+#include "engine/store/reply_store.hpp"
+
+namespace brownout {
+
+Action CacheLayer::enter(Visit& visit, Outcome&) {
+  Frame& frame = visit.make_frame<Frame>();
+  frame.call = &visit.call();
+  frame.key = visit.request().key;
+  return Action::lookup();
+}
+
+Action CacheLayer::resume(Visit& visit, Signal signal, Outcome& outcome) {
+  Frame& frame = visit.frame<Frame>();
+  switch (signal) {
+    case Signal::found:
+      if (!is_fresh(visit.found(), visit.now(), options_.ttl)) return ask(visit, frame);
+      outcome = answer_from_cache(visit.found());
+      return end(frame);
+    case Signal::missed:
+      return ask(visit, frame);
+    case Signal::woken:
+      if (frame.role == Role::promoted) {
+        frame.role = Role::leader;
+        return Action::down();
+      }
+      outcome = std::move(frame.grant);
+      return end(frame);
+    case Signal::expired:
+      unlink(frame);
+      outcome = Outcome::failure(OutcomeKind::timed_out);
+      return end(frame);
+    case Signal::time:
+      break;
+  }
+  BROWNOUT_CHECK(!"a cache layer does not wait for a time");
+  return Action::turn();
+}
+
+Action CacheLayer::ask(Visit&, Frame& frame) {
+  if (!options_.single_flight) return Action::down();
+  const auto [flight, is_new] = flights_.try_emplace(frame.key, &frame);
+  if (is_new) {
+    frame.role = Role::leader;
+    return Action::down();
+  }
+  frame.role = Role::follower;
+  frame.leader = flight->second;
+  Frame& leader = *frame.leader;
+  (leader.last != nullptr ? leader.last : &leader)->next = &frame;
+  leader.last = &frame;
+  return Action::park();
+}
+
+Action CacheLayer::leave(Visit& visit, Outcome& outcome) {
+  Frame& frame = visit.frame<Frame>();
+  if (is_worth_storing(outcome)) {
+    visit.store().put(frame.key, outcome.reply, visit.now(), options_.ttl);
+  }
+  if (frame.role == Role::leader) {
+    // The leader's deadline is its own affair: its followers may have more time.
+    outcome.kind == OutcomeKind::timed_out ? hand_over(frame) : share(frame, outcome);
+  }
+  return end(frame);
+}
+
+void CacheLayer::abandon(Visit& visit, Cut) noexcept {
+  Frame& frame = visit.frame<Frame>();
+  switch (frame.role) {
+    case Role::leader:
+    case Role::promoted:
+      hand_over(frame);
+      break;
+    case Role::follower:
+      unlink(frame);
+      break;
+    case Role::alone:
+    case Role::granted:
+      break;
+  }
+  end(frame);
+}
+
+Action CacheLayer::end(Frame& frame) {
+  frame.~Frame();
+  return Action::turn();
+}
+
+void CacheLayer::share(Frame& leader, const Outcome& outcome) {
+  flights_.erase(leader.key);
+  for (Frame* follower = leader.next; follower != nullptr; follower = follower->next) {
+    follower->role = Role::granted;
+    follower->grant = outcome;
+    follower->grant.billed_input_tokens = 0;
+    follower->grant.billed_output_tokens = 0;
+    if (outcome.served == Served::live) follower->grant.served = Served::shared;
+    follower->call->wake();
+  }
+}
+
+void CacheLayer::hand_over(Frame& leader) {
+  Frame* heir = leader.next;
+  if (heir == nullptr) {
+    flights_.erase(leader.key);
+    return;
+  }
+  flights_[leader.key] = heir;
+  heir->role = Role::promoted;
+  heir->last = heir == leader.last ? nullptr : leader.last;
+  for (Frame* follower = heir->next; follower != nullptr; follower = follower->next) {
+    follower->leader = heir;
+  }
+  heir->call->wake();
+}
+
+void CacheLayer::unlink(Frame& follower) {
+  Frame& leader = *follower.leader;
+  Frame* before = &leader;
+  while (before->next != &follower) before = before->next;
+  before->next = follower.next;
+  if (leader.last == &follower) leader.last = before == &leader ? nullptr : before;
+}
+
+}  // namespace brownout

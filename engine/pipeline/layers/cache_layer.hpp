@@ -1,0 +1,59 @@
+#pragma once
+
+#include <unordered_map>
+
+#include "engine/pipeline/layer.hpp"
+#include "engine/policy/cache.hpp"
+
+namespace brownout {
+
+/// Answers from the store when it can; otherwise rides down and stores what comes back.
+///
+/// With single_flight, the first call for a prompt leads and the calls for the same prompt that
+/// arrive meanwhile follow: parked, each under its own deadline, until the leader's outcome is
+/// theirs too. When the leader is abandoned, or runs out of a time that was only its own, the first
+/// follower leads instead. No draws.
+class CacheLayer final : public Layer {
+ public:
+  explicit CacheLayer(const CacheOptions& options) : options_(options) {}
+
+  FrameLayout frame() const override { return FrameLayout::of<Frame>(); }
+  Action enter(Visit& visit, Outcome& outcome) override;
+  Action resume(Visit& visit, Signal signal, Outcome& outcome) override;
+  Action leave(Visit& visit, Outcome& outcome) override;
+  void abandon(Visit& visit, Cut cut) noexcept override;
+
+  std::size_t flights() const { return flights_.size(); }
+
+ private:
+  enum class Role : std::uint8_t {
+    alone,     // looking, or asking without single-flight
+    leader,    // in flights_, with followers behind it
+    follower,  // parked in its leader's list
+    granted,   // woken: with an outcome
+    promoted,  // woken: to lead; already in flights_
+  };
+  struct Frame {
+    Role role = Role::alone;
+    Call* call = nullptr;
+    CacheKey key{};
+    Frame* leader = nullptr;
+    Frame* next = nullptr;  // leader: first follower; follower: the one behind it
+    Frame* last = nullptr;  // leader: last follower, or null
+    Outcome grant;
+  };
+  struct KeyHash {
+    std::size_t operator()(const CacheKey& key) const { return key.low; }
+  };
+
+  Action ask(Visit& visit, Frame& frame);
+  Action end(Frame& frame);
+  void share(Frame& leader, const Outcome& outcome);
+  void hand_over(Frame& leader);
+  void unlink(Frame& follower);
+
+  const CacheOptions options_;
+  std::unordered_map<CacheKey, Frame*, KeyHash> flights_;
+};
+
+}  // namespace brownout

@@ -1,0 +1,131 @@
+#include "engine/pipeline/pipeline.hpp"
+
+#include <algorithm>
+
+#include "engine/core/check.hpp"
+#include "engine/pipeline/layers/breaker_layer.hpp"
+#include "engine/pipeline/layers/cache_layer.hpp"
+#include "engine/pipeline/layers/fallback_layer.hpp"
+#include "engine/pipeline/layers/retry_layer.hpp"
+#include "engine/pipeline/layers/timeout_layer.hpp"
+
+namespace brownout {
+
+struct Pipeline::Builder {
+  Pipeline& pipeline;
+  const std::vector<std::string>& targets;
+  const std::vector<TargetId>& target_ids;
+  std::uint64_t seed;
+  RouteId routes_seen = 0;
+
+  // Builds the layers from `first` on, one inside the other, and what they lead to.
+  std::unique_ptr<Node> chain(const std::vector<LayerSpec>& layers, std::size_t first,
+                              const Node* parent, RouteId route) {
+    if (first == layers.size()) return leaf(parent, route);
+    auto node = place(parent, route);
+    std::visit([&](const auto& spec) { make_layer(*node, spec); }, layers[first]);
+    reserve_frame(*node);
+    if (const auto* fallback = std::get_if<FallbackSpec>(&layers[first])) {
+      for (const RouteSpec& spec : fallback->routes) {
+        node->children.push_back(route_chain(spec, node.get()));
+      }
+    } else {
+      node->children.push_back(chain(layers, first + 1, node.get(), route));
+    }
+    return node;
+  }
+
+  // Numbers routes as Policy::routes() lists them: each before the routes inside it.
+  std::unique_ptr<Node> route_chain(const RouteSpec& spec, const Node* parent) {
+    const RouteId id = routes_seen++;
+    pipeline.routes_.push_back({spec.name, targets[id]});
+    return chain(spec.pipeline, 0, parent, id);
+  }
+
+  std::unique_ptr<Node> place(const Node* parent, RouteId route) {
+    auto node = std::make_unique<Node>();
+    node->parent = parent;
+    node->depth =
+        parent == nullptr ? std::uint16_t{0} : static_cast<std::uint16_t>(parent->depth + 1);
+    node->route = route;
+    pipeline.depth_ =
+        std::max<std::uint16_t>(pipeline.depth_, static_cast<std::uint16_t>(node->depth + 1));
+    return node;
+  }
+
+  std::unique_ptr<Node> leaf(const Node* parent, RouteId route) {
+    auto node = place(parent, route);
+    node->name = targets[route] + where(route);
+    node->target = target_ids[route];
+    node->leaf = pipeline.leaves_++;
+    return node;
+  }
+
+  std::string where(RouteId route) const {
+    return route == no_route ? "" : " in route " + pipeline.routes_[route].name;
+  }
+
+  // A frame lies behind its parent's; siblings share the space, since a call is in one at a time.
+  void reserve_frame(Node& node) {
+    std::size_t offset = 0;
+    if (node.parent != nullptr) {
+      offset = node.parent->frame_offset + node.parent->layer->frame().size;
+    }
+    const FrameLayout layout = node.layer->frame();
+    offset = (offset + layout.alignment - 1) / layout.alignment * layout.alignment;
+    node.frame_offset = static_cast<std::uint32_t>(offset);
+    pipeline.frame_bytes_ = std::max(pipeline.frame_bytes_, offset + layout.size);
+  }
+
+  std::string breaker_name(RouteId route) const {
+    const std::string base = route == no_route ? "pipeline" : pipeline.routes_[route].name;
+    const auto same = [&](const BreakerInfo& info) {
+      return info.name == base || info.name.starts_with(base + "#");
+    };
+    const auto count = std::count_if(pipeline.breakers_.begin(), pipeline.breakers_.end(), same);
+    return count == 0 ? base : base + "#" + std::to_string(count + 1);
+  }
+
+  void make_layer(Node& node, const CacheOptions& options) {
+    node.name = "cache" + where(node.route);
+    node.layer = std::make_unique<CacheLayer>(options);
+  }
+  void make_layer(Node& node, const FallbackSpec& spec) {
+    node.name = "fallback" + where(node.route);
+    node.layer = std::make_unique<FallbackLayer>(spec.options);
+  }
+  void make_layer(Node& node, const BreakerOptions& options) {
+    node.name = "breaker" + where(node.route);
+    auto layer =
+        std::make_unique<BreakerLayer>(options, static_cast<BreakerId>(pipeline.breakers_.size()));
+    pipeline.breakers_.push_back({breaker_name(node.route), &layer->breaker()});
+    node.layer = std::move(layer);
+  }
+  void make_layer(Node& node, const RetryOptions& options) {
+    node.name = "retry" + where(node.route);
+    node.layer = std::make_unique<RetryLayer>(options, node.route, seed, node.name);
+  }
+  void make_layer(Node& node, const TimeoutOptions& options) {
+    node.name = "timeout" + where(node.route);
+    node.layer = std::make_unique<TimeoutLayer>(options);
+  }
+};
+
+Pipeline::Pipeline(const Policy& policy, const std::vector<std::string>& targets,
+                   const std::vector<TargetId>& target_ids, std::uint64_t seed)
+    : deadline_(policy.deadline) {
+  BROWNOUT_CHECK(targets.size() == policy.routes().size());
+  BROWNOUT_CHECK(target_ids.size() == targets.size());
+  Builder builder{*this, targets, target_ids, seed};
+  RouteId route = no_route;
+  if (policy.main_route) {
+    route = builder.routes_seen++;
+    routes_.push_back({policy.main_route->name, targets[route]});
+  }
+  root_ = builder.chain(policy.pipeline, 0, nullptr, route);
+  BROWNOUT_CHECK(routes_.size() == targets.size());
+}
+
+Pipeline::~Pipeline() = default;
+
+}  // namespace brownout

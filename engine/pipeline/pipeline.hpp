@@ -1,0 +1,71 @@
+#pragma once
+
+// A policy, built: the tree of layers that calls ride through.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/core/result.hpp"
+#include "engine/pipeline/layer.hpp"
+#include "engine/pipeline/policy.hpp"
+
+namespace brownout {
+
+class Breaker;
+
+/// *Ownership*: owns its layers and their shared state. *Threads*: one thread or strand.
+/// *Determinism*: layers draw from families named by `seed` and their place in the tree.
+class Pipeline {
+ public:
+  /// A place in the tree. Leaves have no layer: there the driver starts an attempt.
+  struct Node {
+    std::unique_ptr<Layer> layer;
+    std::string name;  ///< "retry in route gpt-4"
+    const Node* parent = nullptr;
+    std::vector<std::unique_ptr<Node>> children;
+    std::uint32_t frame_offset = 0;
+    std::uint16_t depth = 0;
+    std::uint16_t leaf = 0;    ///< for leaves: their number
+    RouteId route = no_route;  ///< the innermost route this stands in
+    TargetId target = 0;       ///< for leaves
+  };
+
+  struct RouteInfo {
+    std::string name;
+    std::string target;  ///< "provider/model" it is bound to
+  };
+  struct BreakerInfo {
+    std::string name;  ///< its route's; "pipeline" outside any; "name#2" for a second one there
+    const Breaker* breaker = nullptr;
+  };
+
+  /// Builds the tree of a validated policy. `targets[i]` is where route i goes, and
+  /// `target_ids[i]` its number at the transport, in the order of Policy::routes().
+  Pipeline(const Policy& policy, const std::vector<std::string>& targets,
+           const std::vector<TargetId>& target_ids, std::uint64_t seed);
+  ~Pipeline();
+
+  const Node& root() const { return *root_; }
+  Duration deadline() const { return deadline_; }
+  const std::vector<RouteInfo>& routes() const { return routes_; }
+  const std::vector<BreakerInfo>& breakers() const { return breakers_; }
+
+  std::size_t frame_bytes() const { return frame_bytes_; }
+  std::uint16_t depth() const { return depth_; }
+  std::uint16_t leaves() const { return leaves_; }
+
+ private:
+  struct Builder;
+
+  Duration deadline_;
+  std::unique_ptr<Node> root_;
+  std::vector<RouteInfo> routes_;
+  std::vector<BreakerInfo> breakers_;
+  std::size_t frame_bytes_ = 0;
+  std::uint16_t depth_ = 0;  // of the deepest node, plus one
+  std::uint16_t leaves_ = 0;
+};
+
+}  // namespace brownout

@@ -1,0 +1,97 @@
+#include "engine/pipeline/policy.hpp"
+
+#include <fmt/format.h>
+
+namespace brownout {
+namespace {
+
+void collect(const std::vector<LayerSpec>& layers, std::vector<const RouteSpec*>& routes) {
+  for (const LayerSpec& layer : layers) {
+    const auto* fallback = std::get_if<FallbackSpec>(&layer);
+    if (fallback == nullptr) continue;
+    for (const RouteSpec& route : fallback->routes) {
+      routes.push_back(&route);
+      collect(route.pipeline, routes);
+    }
+  }
+}
+
+std::string bound(std::string_view name, Duration value) {
+  return value == forever ? std::string{} : fmt::format(" {} {}", name, format_duration(value));
+}
+
+struct Describer {
+  std::string text;
+  int indent = 0;
+
+  void line(std::string_view content) { text += fmt::format("{:{}}{}\n", "", indent, content); }
+
+  void layers(const std::vector<LayerSpec>& specs) {
+    indent += 2;
+    for (const LayerSpec& spec : specs) std::visit(*this, spec);
+    indent -= 2;
+  }
+
+  void operator()(const CacheOptions& options) {
+    line(fmt::format("cache: ttl {}{}", format_duration(options.ttl),
+                     options.single_flight ? ", single-flight" : ""));
+  }
+  void operator()(const TimeoutOptions& options) {
+    line("timeout:" + bound("attempt", options.attempt) +
+         bound("first token", options.first_token) + bound("idle", options.idle));
+  }
+  void operator()(const RetryOptions& options) {
+    line(fmt::format("retry: {} attempts{}, wait {}{}, on {}",
+                     options.max_attempts == 0 ? "unbounded" : std::to_string(options.max_attempts),
+                     bound("within", options.give_up_after), describe(options.wait),
+                     options.retry_after == HintUse::at_least ? ", at least retry-after" : "",
+                     options.on.to_string()));
+  }
+  void operator()(const BreakerOptions& options) {
+    using enum BreakerOptions::LateResults;
+    const std::string probes =
+        options.probes == 0 ? "every call probes" : fmt::format("{} probes", options.probes);
+    line(fmt::format(
+        "breaker: opens after {} failures in a row for {}, then {}, closes after {}{}; "
+        "failures: {}",
+        options.consecutive_failures, format_duration(options.open_for), probes,
+        options.close_after, options.late_results == ignored ? "" : ", late results count",
+        options.failures.to_string()));
+  }
+  void operator()(const FallbackSpec& spec) {
+    line("fallback: on " + spec.options.on.to_string());
+    indent += 2;
+    for (const RouteSpec& route : spec.routes) {
+      line(fmt::format("route {} to {}", route.name,
+                       route.to.empty() ? "role:" + route.role : route.to));
+      layers(route.pipeline);
+    }
+    if (spec.options.cached) {
+      line("then a cached reply up to " + format_duration(spec.options.cached_ttl) + " old");
+    }
+    if (spec.options.default_reply) line("then the default reply " + *spec.options.default_reply);
+    indent -= 2;
+  }
+};
+
+}  // namespace
+
+std::vector<const RouteSpec*> Policy::routes() const {
+  std::vector<const RouteSpec*> found;
+  if (main_route) found.push_back(main_route.get());
+  collect(pipeline, found);
+  return found;
+}
+
+std::string describe(const Policy& policy) {
+  Describer describer;
+  describer.line("policy " + policy.name + bound("deadline", policy.deadline));
+  describer.layers(policy.pipeline);
+  if (policy.main_route) {
+    const RouteSpec& route = *policy.main_route;
+    describer.line("  to " + (route.to.empty() ? "role:" + route.role : route.to));
+  }
+  return describer.text;
+}
+
+}  // namespace brownout

@@ -1,0 +1,66 @@
+#pragma once
+
+// One attempt against one provider. Production implements it over HTTP, the simulator in-process.
+
+#include <cstdint>
+#include <string_view>
+
+#include "engine/core/request.hpp"
+#include "engine/core/result.hpp"
+#include "engine/core/time.hpp"
+
+namespace brownout {
+
+/// A model at a provider, as a transport numbers them.
+using TargetId = std::uint16_t;
+
+/// How long an attempt may take. The transport honours these: policies only narrow them on the way
+/// down, so a timeout costs no timer of its own and every layer above sees an ordinary timed_out.
+struct Limits {
+  Instant end = never;             ///< the attempt must be complete by then
+  Duration first_token = forever;  ///< of a stream: from the attempt's start to its first output
+  Duration idle = forever;         ///< between two pieces of output of a stream
+};
+
+struct Attempt {
+  CallId call = 0;
+  std::uint32_t nth_at_target = 0;  ///< 0 for the call's first attempt at this target
+  TargetId target = 0;
+  const Request* request = nullptr;  ///< outlives the attempt
+  Limits limits;
+};
+
+/// Learns how an attempt ended.
+class AttemptListener {
+ public:
+  /// Called at most once, never from inside start(). `outcome.committed` says whether a streaming
+  /// caller had been handed output by then.
+  virtual void on_end(Outcome&& outcome) = 0;
+
+ protected:
+  ~AttemptListener() = default;
+};
+
+/// *Threads*: start, detach and the listener run on the runtime's thread or strand.
+class Transport {
+ public:
+  /// Names an attempt between start() and its end.
+  enum class Handle : std::uint64_t {};
+
+  Transport() = default;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+  virtual ~Transport() = default;
+
+  /// The number of "provider/model". Errors: invalid when the transport does not know it.
+  virtual Result<TargetId> resolve(std::string_view target) = 0;
+
+  virtual Handle start(const Attempt& attempt, AttemptListener& listener) = 0;
+
+  /// Gives up on an attempt that has not ended. When this returns, its listener will not be called;
+  /// the provider learns of it as fast as the wire allows. Returns what the provider will bill for
+  /// it as far as that is known, as a `cancelled` outcome.
+  virtual Outcome detach(Handle handle) = 0;
+};
+
+}  // namespace brownout

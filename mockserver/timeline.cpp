@@ -1,0 +1,506 @@
+// The loader of a scenario's `timeline`: phases and their faults.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <set>
+
+#include "mockserver/script.hpp"
+
+namespace brownout::mock {
+namespace {
+
+constexpr std::int64_t most_first = 1'000'000'000;
+constexpr double largest_multiple = 1'000'000;
+constexpr std::size_t most_faults = 10'000;
+constexpr std::uint16_t first_error_status = 400;
+constexpr std::uint16_t last_error_status = 599;
+
+// '*' stands for any run of characters. On a mismatch only the newest star needs another try.
+bool matches(std::string_view pattern, std::string_view text) {
+  std::size_t p = 0;
+  std::size_t t = 0;
+  std::optional<std::size_t> star;
+  std::size_t resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() && pattern[p] == text[t]) {
+      ++p;
+      ++t;
+    } else if (star) {
+      p = *star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const std::size_t slash = text.find('/');
+    parts.push_back(text.substr(0, slash));
+    if (slash == std::string_view::npos) return parts;
+    text.remove_prefix(slash + 1);
+  }
+}
+
+// Whether an HTTP status and a body tell this failure, so that both can be chosen.
+bool is_answer(OutcomeKind kind) {
+  return error_shape(DialectId::openai, kind).status >= first_error_status;
+}
+
+// Resolves `provider[/model[/endpoint]]`.
+class PatternReader {
+ public:
+  PatternReader(const Script& script, Problems& problems) : script_(script), problems_(problems) {}
+
+  bool read(const Node& node, FaultSpec& fault) {
+    if (!read_string(node, problems_, fault.on)) return false;
+    std::vector<std::string_view> parts = split(fault.on);
+    const auto empty = [](std::string_view part) { return part.empty(); };
+    if (parts.size() > 3 || std::any_of(parts.begin(), parts.end(), empty)) {
+      problems_.add(node, fmt::format("\"{}\" is not a pattern of models", fault.on),
+                    "provider[/model[/endpoint]], each a name or *");
+      return false;
+    }
+    parts.resize(3, "*");
+    if (!matches(parts[2], chat)) {
+      problems_.add(node, fmt::format("unknown endpoint \"{}\"", parts[2]),
+                    expected_one_of(parts[2], {chat}));
+      return false;
+    }
+    for (std::size_t i = 0; i < script_.models.size(); ++i) {
+      const ModelSpec& model = script_.models[i];
+      if (matches(parts[0], script_.providers[model.provider].name) &&
+          matches(parts[1], model.name)) {
+        fault.models.push_back(static_cast<ModelId>(i));
+      }
+    }
+    if (!fault.models.empty()) return true;
+    report_no_match(node, parts[0], parts[1]);
+    return false;
+  }
+
+ private:
+  static constexpr std::string_view chat = "chat";
+
+  void report_no_match(const Node& node, std::string_view provider, std::string_view model) {
+    std::vector<std::string_view> providers;
+    bool found = false;
+    for (const ProviderSpec& spec : script_.providers) {
+      providers.emplace_back(spec.name);
+      found = found || matches(provider, spec.name);
+    }
+    if (!found) {
+      problems_.add(node, fmt::format("no provider of this scenario matches \"{}\"", provider),
+                    expected_one_of(provider, providers));
+      return;
+    }
+    std::vector<std::string_view> models;
+    for (const ModelSpec& spec : script_.models) {
+      if (matches(provider, script_.providers[spec.provider].name)) models.emplace_back(spec.name);
+    }
+    problems_.add(node, fmt::format("no model of {} matches \"{}\"", provider, model),
+                  expected_one_of(model, models));
+  }
+
+  const Script& script_;
+  Problems& problems_;
+};
+
+// One object of `faults`.
+class FaultReader {
+ public:
+  FaultReader(const Node& node, const Script& script, Problems& problems)
+      : node_(node), script_(script), problems_(problems), object_(node, problems) {}
+
+  FaultSpec read() {
+    object_.required(
+        "on", [&](const Node& value) { PatternReader(script_, problems_).read(value, fault_); });
+    read_effect();
+    read_trigger();
+    read_answer();
+    read_after_share();
+    read_after_limits();
+    object_.finish();
+    return std::move(fault_);
+  }
+
+ private:
+  void refuse(const Node& node, std::string message, std::string note = {}) {
+    problems_.add(node, std::move(message), std::move(note));
+  }
+
+  void read_effect() {
+    const Node* chosen = nullptr;
+    std::string_view chosen_key;
+    for (const std::string_view key : effects) {
+      const Node* value = object_.optional(key);
+      if (value == nullptr) continue;
+      if (chosen != nullptr) {
+        refuse(*value, fmt::format("a fault is either \"{}\" or \"{}\"", chosen_key, key),
+               "make two faults of it");
+        continue;
+      }
+      chosen = value;
+      chosen_key = key;
+    }
+    if (chosen == nullptr) {
+      if (node_.type == Node::Type::object) {
+        refuse(node_, "this fault does nothing",
+               fmt::format("add one of: {}", fmt::join(effects, ", ")));
+      }
+      return;
+    }
+    if (chosen_key == "error") {
+      is_error_ = read_kind(*chosen, fault_.kind);
+    } else if (chosen_key == "outage") {
+      read_true(*chosen, FaultEffect::outage);
+    } else if (chosen_key == "hang") {
+      read_true(*chosen, FaultEffect::hang);
+    } else if (chosen_key == "latency") {
+      read_latency(*chosen);
+    } else {
+      read_sequence(*chosen);
+    }
+  }
+
+  bool read_kind(const Node& node, OutcomeKind& out) {
+    if (node.type == Node::Type::string && node.text == to_string(OutcomeKind::timed_out)) {
+      refuse(node, "a provider cannot cause \"timed_out\"",
+             "for one that never answers: \"hang\": true");
+      return false;
+    }
+    std::size_t word = 0;
+    if (!read_word(node, problems_, provider_failures(), word)) return false;
+    out = *parse_outcome_kind(provider_failures()[word]);
+    return true;
+  }
+
+  void read_true(const Node& node, FaultEffect effect) {
+    fault_.effect = effect;
+    bool value = false;
+    if (read_bool(node, problems_, value) && !value) {
+      refuse(node, "this fault does nothing", "leave it out, or say true");
+    }
+  }
+
+  void read_latency(const Node& node) {
+    fault_.effect = FaultEffect::latency;
+    ObjectReader object(node, problems_);
+    const bool adds = object.optional("add", [&](const Node& value) {
+      read_distribution(value, problems_, Unit::duration, fault_.add);
+    });
+    const bool multiplies = object.optional("multiply", [&](const Node& value) {
+      read_number(value, problems_, fault_.multiply, 0, largest_multiple);
+    });
+    object.finish();
+    if (!adds && !multiplies && node.type == Node::Type::object) {
+      refuse(node, "this latency changes nothing", "add one of: add, multiply");
+    }
+  }
+
+  void read_sequence(const Node& node) {
+    fault_.trigger = FaultTrigger::sequence;
+    std::vector<std::string_view> words = provider_failures();
+    words.insert(words.begin(), "success");
+    const bool is_array = read_array(node, problems_, [&](const Node& item) {
+      std::size_t word = 0;
+      if (!read_word(item, problems_, words, word)) return;
+      fault_.sequence.push_back(*parse_outcome_kind(words[word]));
+    });
+    if (is_array && node.items.empty()) refuse(node, "a sequence needs at least one entry");
+  }
+
+  void read_trigger() {
+    const bool sequence = fault_.trigger == FaultTrigger::sequence;
+    share_node_ = object_.optional("share");
+    const Node* first = object_.optional("first");
+    const Node* repeat = object_.optional("repeat");
+    if (repeat != nullptr && read_bool(*repeat, problems_, fault_.repeat) && !sequence) {
+      refuse(*repeat, "\"repeat\" has no effect without \"sequence\"");
+    }
+    for (const Node* value : {share_node_, first}) {
+      if (sequence && value != nullptr) {
+        refuse(*value, "a sequence decides by itself which requests fail", "make two faults of it");
+      }
+    }
+    if (share_node_ != nullptr) read_share(*share_node_);
+    if (first == nullptr || sequence) return;
+    if (share_node_ != nullptr) {
+      refuse(*first, "a fault has either \"share\" or \"first\"", "make two faults of it");
+      return;
+    }
+    fault_.trigger = FaultTrigger::first;
+    read_integer(*first, problems_, fault_.first, 1, most_first);
+  }
+
+  bool read_fraction(const Node& node, std::int64_t& out) {
+    double value = 0;
+    if (!read_number(node, problems_, value, 0, 1)) return false;
+    out = std::llround(value * static_cast<double>(billion));
+    return true;
+  }
+
+  void read_share(const Node& node) {
+    Share& share = fault_.share;
+    if (node.type != Node::Type::object) {
+      if (read_fraction(node, share.from)) share.to = share.from;
+      return;
+    }
+    const std::vector<std::string_view> shapes{"ramp", "flap"};
+    if (node.members.size() != 1) {
+      refuse(node, "a share has exactly one shape", "a number, or one of: ramp, flap");
+      return;
+    }
+    const Node::Member& shape = node.members.front();
+    if (shape.key == "ramp") {
+      read_ramp(shape.value);
+    } else if (shape.key == "flap") {
+      read_flap(shape.value);
+    } else {
+      problems_.add(*node.document, shape.key_span, "unknown share \"" + shape.key + "\"",
+                    expected_one_of(shape.key, shapes));
+    }
+  }
+
+  void read_ramp(const Node& node) {
+    if (node.type != Node::Type::array || node.items.size() != 2) {
+      refuse(node, "a ramp is a pair of shares", "[at the phase's beginning, at its end]");
+      return;
+    }
+    fault_.share.shape = Share::Shape::ramp;
+    read_fraction(node.items[0], fault_.share.from);
+    read_fraction(node.items[1], fault_.share.to);
+  }
+
+  void read_flap(const Node& node) {
+    Share& share = fault_.share;
+    share.shape = Share::Shape::flap;
+    share.on = share.off = Duration{1};
+    ObjectReader object(node, problems_);
+    object.required("on", [&](const Node& value) {
+      read_duration(value, problems_, share.on, Duration{1}, longest_flap);
+    });
+    object.required("off", [&](const Node& value) {
+      read_duration(value, problems_, share.off, Duration{1}, longest_flap);
+    });
+    object.optional("share", [&](const Node& value) { read_fraction(value, share.from); });
+    object.finish();
+    share.to = share.from;
+  }
+
+  void read_answer() {
+    if (const Node* node = object_.optional("status")) {
+      std::int64_t status = 0;
+      if (!is_error_ || !is_answer(fault_.kind)) {
+        refuse(*node, "\"status\" has no effect on this fault",
+               "only errors that are answers have one");
+      } else if (read_integer(*node, problems_, status, first_error_status, last_error_status)) {
+        fault_.status = static_cast<std::uint16_t>(status);
+      }
+    }
+    if (const Node* node = object_.optional("retry_after")) {
+      Duration wait{};
+      const bool some = std::any_of(fault_.sequence.begin(), fault_.sequence.end(), is_answer);
+      if (!some && (!is_error_ || !is_answer(fault_.kind))) {
+        refuse(*node, "\"retry_after\" has no effect on this fault",
+               "only errors that are answers carry it");
+      } else if (read_duration(*node, problems_, wait)) {
+        fault_.retry_after = wait;
+      }
+    }
+  }
+
+  void read_after_share() {
+    const Node* node = object_.optional("after_share");
+    if (node == nullptr) return;
+    const bool truncates = std::find(fault_.sequence.begin(), fault_.sequence.end(),
+                                     OutcomeKind::stream_truncated) != fault_.sequence.end();
+    if (is_error_ && fault_.kind == OutcomeKind::connection) {
+      refuse(*node, "a connection fails before the reply begins",
+             "for a reply that breaks off: \"error\": \"stream_truncated\"");
+      return;
+    }
+    if (!is_error_ && !truncates) {
+      refuse(*node, "\"after_share\" has no effect on this fault");
+      return;
+    }
+    fault_.mid_stream = is_error_;
+    if (node->type == Node::Type::string) {
+      std::size_t word = 0;
+      read_word(*node, problems_, {"uniform"}, word);
+      return;
+    }
+    std::int64_t after = 0;
+    if (read_fraction(*node, after)) fault_.after_share = after;
+  }
+
+  void read_after_limits() {
+    const Node* node = object_.optional("after_limits");
+    if (node == nullptr || !read_bool(*node, problems_, fault_.after_limits)) return;
+    const bool applies = fault_.effect == FaultEffect::error || fault_.effect == FaultEffect::hang;
+    if (fault_.after_limits && !applies)
+      refuse(*node, "\"after_limits\" has no effect on this fault");
+  }
+
+  static constexpr std::array<std::string_view, 5> effects{"error", "outage", "hang", "latency",
+                                                           "sequence"};
+  static constexpr Duration longest_flap = std::chrono::hours{24 * 365};
+
+  const Node& node_;
+  const Script& script_;
+  Problems& problems_;
+  ObjectReader object_;
+  FaultSpec fault_;
+  bool is_error_ = false;
+  const Node* share_node_ = nullptr;
+};
+
+class TimelineReader {
+ public:
+  TimelineReader(Duration scenario_duration, Problems& problems, Script& script)
+      : scenario_duration_(scenario_duration), problems_(problems), script_(script) {}
+
+  void read(const Node& node) {
+    if (!read_array(node, problems_, [&](const Node& item) { read_phase(item); })) return;
+    if (node.items.empty()) {
+      problems_.add(node, "a timeline needs at least one phase");
+      return;
+    }
+    check_last(node.items.back());
+    if (script_.fault_count() > most_faults) {
+      problems_.add(node, fmt::format("a timeline has at most {} faults", most_faults));
+    }
+  }
+
+ private:
+  void read_phase(const Node& node) {
+    PhaseSpec phase;
+    phase.begin = script_.phases.empty() ? Duration{0} : script_.phases.back().until;
+    phase.until = phase.begin;
+    phase.first_fault = static_cast<FaultId>(std::min(script_.fault_count(), most_faults));
+    ObjectReader object(node, problems_);
+    object.required("phase", [&](const Node& value) { read_name(value, phase.name); });
+    object.required("until", [&](const Node& value) { read_until(value, phase); });
+    object.optional("faults", [&](const Node& value) {
+      read_array(value, problems_, [&](const Node& item) {
+        phase.faults.push_back(FaultReader(item, script_, problems_).read());
+      });
+      check_shares(value, phase);
+    });
+    object.finish();
+    script_.phases.push_back(std::move(phase));
+  }
+
+  void read_name(const Node& node, std::string& out) {
+    if (!read_string(node, problems_, out)) return;
+    if (out.empty()) problems_.add(node, "a phase needs a name");
+    if (!names_.insert(out).second) {
+      problems_.add(node, fmt::format("there is a phase \"{}\" already", out));
+    }
+  }
+
+  void read_until(const Node& node, PhaseSpec& phase) {
+    Duration until{};
+    if (!read_duration(node, problems_, until)) return;
+    if (until <= phase.begin) {
+      problems_.add(node,
+                    fmt::format("the phase ends at {} but begins at {}", format_duration(until),
+                                format_duration(phase.begin)),
+                    "\"until\" counts from the scenario's start");
+      return;
+    }
+    phase.until = until;
+  }
+
+  void check_last(const Node& node) {
+    const Node* until = node.find("until");
+    const PhaseSpec& last = script_.phases.back();
+    const Duration end = last.until;
+    const bool unknown = end == last.begin || scenario_duration_ == Duration{0};
+    if (until == nullptr || unknown || end == scenario_duration_) return;
+    problems_.add(*until,
+                  fmt::format("the last phase ends at {}, the scenario at {}", format_duration(end),
+                              format_duration(scenario_duration_)),
+                  fmt::format("expected \"{}\"", format_duration(scenario_duration_)));
+  }
+
+  // Shares are exclusive, so at every instant they must fit into 1. They change linearly: looking
+  // at both ends of the phase is enough. A flap counts as on throughout.
+  void check_shares(const Node& faults, const PhaseSpec& phase) {
+    std::set<std::size_t> reported;
+    for (std::size_t model = 0; model < script_.models.size(); ++model) {
+      std::int64_t at_begin = 0;
+      std::int64_t at_end = 0;
+      for (std::size_t i = 0; i < phase.faults.size(); ++i) {
+        const FaultSpec& fault = phase.faults[i];
+        if (fault.trigger != FaultTrigger::share || fault.effect == FaultEffect::latency ||
+            !fault.affects(static_cast<ModelId>(model))) {
+          continue;
+        }
+        at_begin += fault.share.at_begin();
+        at_end += fault.share.at_end();
+        if (std::max(at_begin, at_end) <= billion) continue;
+        if (reported.insert(i).second) {
+          report_shares(faults.items[i], script_.models[model].full_name, phase,
+                        {.at_begin = at_begin, .at_end = at_end});
+        }
+        break;
+      }
+    }
+  }
+
+  struct Sums {
+    std::int64_t at_begin;
+    std::int64_t at_end;
+  };
+
+  void report_shares(const Node& fault, const std::string& model, const PhaseSpec& phase,
+                     Sums sums) {
+    const Node* share = fault.find("share");
+    const double sum = static_cast<double>(std::max(sums.at_begin, sums.at_end));
+    problems_.add(share != nullptr ? *share : fault,
+                  fmt::format("the shares of the faults on {} can add up to {} in phase \"{}\"",
+                              model, sum / static_cast<double>(billion), phase.name),
+                  "a request is hit by one fault at most: shares must fit into 1");
+  }
+
+  Duration scenario_duration_;
+  Problems& problems_;
+  Script& script_;
+  std::set<std::string> names_;
+};
+
+}  // namespace
+
+const std::vector<std::string_view>& provider_failures() {
+  static const std::vector<std::string_view> words = [] {
+    std::vector<std::string_view> failures;
+    for (std::size_t i = 1; i < outcome_kind_count; ++i) {
+      const auto kind = static_cast<OutcomeKind>(i);
+      const bool ours = kind == OutcomeKind::timed_out || kind == OutcomeKind::breaker_open ||
+                        kind == OutcomeKind::cancelled;
+      if (!ours) failures.push_back(to_string(kind));
+    }
+    return failures;
+  }();
+  return words;
+}
+
+bool read_timeline(const Node& node, Duration scenario_duration, Problems& problems,
+                   Script& script) {
+  const std::size_t before = problems.size();
+  TimelineReader(scenario_duration, problems, script).read(node);
+  return problems.size() == before;
+}
+
+}  // namespace brownout::mock

@@ -1,0 +1,217 @@
+#include "reports/console.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace brownout::reports {
+namespace {
+
+using sim::CallStats;
+using sim::RunResult;
+using sim::Verdict;
+
+constexpr std::size_t transitions_shown = 12;
+
+struct Style {
+  bool color;
+
+  std::string paint(std::string_view code, std::string_view text) const {
+    return color ? fmt::format("\033[{}m{}\033[0m", code, text) : std::string(text);
+  }
+  std::string verdict(Verdict verdict, bool of_run) const {
+    switch (verdict) {
+      case Verdict::passed:
+        return paint("32", of_run ? "PASS" : "ok  ");
+      case Verdict::failed:
+        return paint("31;1", "FAIL");
+      case Verdict::undecided:
+        return paint("33", of_run ? "NO VERDICT" : "??  ");
+    }
+    return {};
+  }
+};
+
+std::string time_of(Instant at) {
+  return format_duration_short(at - Instant{});
+}
+
+// "01:00:02.656": columns of instants line up, and none is too coarse to be told from the next.
+std::string clock_time(Instant at) {
+  const auto ms = (at - Instant{}) / std::chrono::milliseconds{1};
+  return fmt::format("{:02}:{:02}:{:02}.{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60,
+                     ms % 1000);
+}
+
+// 432011 as "432,011".
+std::string grouped(std::uint64_t number) {
+  std::string digits = std::to_string(number);
+  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  return digits;
+}
+
+std::string percent(std::uint64_t part, std::uint64_t whole) {
+  if (whole == 0) return "-";
+  return fmt::format("{:.2f}%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+std::string quantile(const sim::Histogram& latency, std::uint32_t per_mille) {
+  return latency.count() == 0 ? "-" : format_duration_short(latency.quantile(per_mille));
+}
+
+std::string attempts_per_call(const CallStats& stats) {
+  if (stats.calls == 0) return "-";
+  return fmt::format("{:.2f}",
+                     static_cast<double>(stats.attempts) / static_cast<double>(stats.calls));
+}
+
+std::string stats_row(std::string_view name, std::string_view from, const CallStats& stats) {
+  return fmt::format(
+      "  {:<16} {:>7} {:>9} {:>8} {:>8} {:>8} {:>8}  {:>8}  {:>7} {:>7}\n", name, from,
+      grouped(stats.calls), percent(stats.ended_as(CallEnd::success), stats.calls),
+      percent(stats.ended_as(CallEnd::cached), stats.calls),
+      percent(stats.ended_as(CallEnd::degraded), stats.calls),
+      percent(stats.ended_as(CallEnd::failed), stats.calls), attempts_per_call(stats),
+      quantile(stats.success_latency, 500), quantile(stats.success_latency, 990));
+}
+
+std::string phase_table(const RunResult& result) {
+  std::string text =
+      fmt::format("  {:<16} {:>7} {:>9} {:>8} {:>8} {:>8} {:>8}  {:>8}  {:>7} {:>7}\n", "phase",
+                  "from", "calls", "ok", "cached", "degraded", "failed", "att/call", "p50", "p99");
+  for (const sim::PhaseResult& phase : result.phases) {
+    text += stats_row(phase.name, time_of(phase.begins), phase.stats);
+  }
+  return text + stats_row("total", "", result.total);
+}
+
+template <class Names>
+std::string counted(const Names& names, std::string_view empty) {
+  std::string text;
+  for (const auto& [name, count] : names) {
+    if (count == 0) continue;
+    if (!text.empty()) text += ", ";
+    text += fmt::format("{} {}", name, grouped(count));
+  }
+  return text.empty() ? std::string(empty) : text;
+}
+
+using Counts = std::vector<std::pair<std::string, std::uint64_t>>;
+
+Counts by_kind(const std::array<std::uint64_t, outcome_kind_count>& counts) {
+  Counts named;
+  for (std::size_t i = 1; i < counts.size(); ++i) {
+    named.emplace_back(to_string(static_cast<OutcomeKind>(i)), counts[i]);
+  }
+  std::ranges::stable_sort(named, std::greater{}, &Counts::value_type::second);
+  return named;
+}
+
+std::string served(const RunResult& result) {
+  Counts counts;
+  for (std::size_t i = 0; i < result.routes.size(); ++i) {
+    counts.emplace_back(fmt::format("{} ({})", result.routes[i], result.route_targets[i]),
+                        result.total.served_by_route[i]);
+  }
+  counts.emplace_back("cache", result.total.ended_as(CallEnd::cached));
+  counts.emplace_back("default reply", result.total.ended_as(CallEnd::degraded));
+  std::string text = counted(counts, "nobody");
+  if (result.total.shared > 0) {
+    text += fmt::format("; {} of them shared another call's reply", grouped(result.total.shared));
+  }
+  return text;
+}
+
+std::string breaker_lines(const sim::BreakerResult& breaker) {
+  std::string text = fmt::format("  breaker {}: ", breaker.name);
+  if (breaker.transition_count == 0) return text + "closed throughout\n";
+  text += fmt::format("opened {}, ends {}\n",
+                      breaker.openings == 1 ? "once" : grouped(breaker.openings) + " times",
+                      to_string(breaker.final_state));
+  const std::size_t count = breaker.transitions.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    // A long life is shown by its beginning and its end.
+    if (count > transitions_shown && i == transitions_shown / 2) {
+      const std::size_t skipped = count - transitions_shown;
+      text += fmt::format("    {:12}  {} transitions more\n", "…",
+                          grouped(skipped + (breaker.transition_count - count)));
+      i += skipped;
+    }
+    text += fmt::format("    {}  {}\n", clock_time(breaker.transitions[i].at),
+                        to_string(breaker.transitions[i].to));
+  }
+  return text;
+}
+
+std::string expectation_lines(const RunResult& result, const Style& style) {
+  std::size_t width = 0;
+  for (const auto& expectation : result.expectations) {
+    width = std::max(width, expectation.expression.size());
+  }
+  std::string text;
+  for (const auto& expectation : result.expectations) {
+    text += fmt::format("  {}  {:<{}}  {}\n", style.verdict(expectation.verdict, false),
+                        expectation.expression, width, expectation.actual);
+  }
+  return text;
+}
+
+std::string failure_lines(const RunResult& result, const Style& style) {
+  std::string text;
+  for (const auto& expectation : result.expectations) {
+    if (expectation.verdict == Verdict::passed) continue;
+    const bool failed = expectation.verdict == Verdict::failed;
+    text += fmt::format("{}: {}, found {}\n{}", style.verdict(expectation.verdict, true),
+                        failed ? "expectation not met" : "could not be decided", expectation.actual,
+                        expectation.excerpt);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string console_verdict(const RunResult& result, const ConsoleOptions& options) {
+  const Style style{options.color};
+  const auto met =
+      std::ranges::count(result.expectations, Verdict::passed, &sim::ExpectationResult::verdict);
+  std::string text = fmt::format("{}  {}  with policy {}: ", style.verdict(result.verdict(), true),
+                                 result.scenario, result.policy);
+  if (result.end != sim::RunEnd::completed) text += fmt::format("{}; ", to_string(result.end));
+  if (result.expectations.empty()) return text + "nothing was expected\n";
+  return text + fmt::format("{} of {} expectations met\n", met, result.expectations.size());
+}
+
+std::string console_summary(const RunResult& result, const ConsoleOptions& options) {
+  const Style style{options.color};
+  std::string text = console_verdict(result, options);
+  if (!result.expectations.empty()) text += "\n" + expectation_lines(result, style);
+  text += "\n" + phase_table(result) + "\n";
+  text += "  served by: " + served(result) + "\n";
+  text += "  failed calls: " + counted(by_kind(result.total.failed_as), "none") + "\n";
+  text += "  failed attempts: " + counted(by_kind(result.total.attempts_as), "none") + "\n";
+  text += fmt::format("  tokens billed {}, wasted {}; cost ${:.2f}\n",
+                      grouped(result.total.billed_tokens), grouped(result.total.wasted_tokens),
+                      static_cast<double>(result.total.cost_picodollars) / 1e12);
+  for (const auto& breaker : result.breakers) text += breaker_lines(breaker);
+  if (!result.diagnosis.empty()) {
+    text += fmt::format("\n{} at {}: {}", to_string(result.end), time_of(result.ended),
+                        result.diagnosis);
+    if (!text.ends_with('\n')) text += '\n';
+  }
+  const std::string failures = failure_lines(result, style);
+  if (!failures.empty()) {
+    text += "\n" + failures;
+    if (!options.replay.empty()) text += "replay: " + options.replay + "\n";
+  }
+  text += fmt::format("\n  seed {}   digest {}\n", result.seed,
+                      sim::format_digest(result.semantic_digest));
+  return text;
+}
+
+std::string console_speed(const RunResult& result, Duration real_time) {
+  const double seconds = static_cast<double>(real_time.count()) * 1e-9;
+  return fmt::format("  {} simulated in {:.2f} s ({:.1f} M events)\n", time_of(result.ended),
+                     seconds, static_cast<double>(result.events) * 1e-6);
+}
+
+}  // namespace brownout::reports

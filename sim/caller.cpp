@@ -1,0 +1,110 @@
+#include "sim/caller.hpp"
+
+#include <algorithm>
+
+namespace brownout::sim {
+namespace {
+
+constexpr JobName arrival_job{"arrival"};
+constexpr JobName think_job{"think"};
+
+}  // namespace
+
+// A request under way and who is told of its end.
+class Caller::Slot final : public CallListener {
+ public:
+  explicit Slot(Caller& caller, Client* client = nullptr) : caller_(caller), client_(client) {}
+
+  Request request;
+
+ private:
+  void on_call_end(CallId, Outcome&&) override;
+
+  Caller& caller_;
+  Client* client_;
+};
+
+class Caller::Arrivals final : public Timer {
+ public:
+  explicit Arrivals(Caller& caller) : Timer(arrival_job), caller_(caller) {}
+
+  void arm_next() {
+    due_next_ = caller_.workload_.arrival(number_, due_next_);
+    if (due_next_ < caller_.ends_) caller_.runtime_.arm(*this, due_next_);
+  }
+
+ private:
+  void fire() override {
+    caller_.start_call(number_++, caller_.acquire());
+    arm_next();
+  }
+
+  Caller& caller_;
+  std::uint64_t number_ = 0;
+  Instant due_next_{};
+};
+
+class Caller::Client final : public Timer {
+ public:
+  Client(Caller& caller, std::uint64_t first_number)
+      : Timer(think_job), caller_(caller), slot_(caller, this), number_(first_number) {}
+
+  void think() {
+    const Instant at = after(caller_.runtime_.now(), caller_.workload_.think(number_));
+    if (at < caller_.ends_) caller_.runtime_.arm(*this, at);
+  }
+
+  void call_ended() {
+    number_ += caller_.clients_.size();
+    think();
+  }
+
+ private:
+  void fire() override { caller_.start_call(number_, slot_); }
+
+  Caller& caller_;
+  Slot slot_;
+  std::uint64_t number_;
+};
+
+void Caller::Slot::on_call_end(CallId, Outcome&&) {
+  if (client_ != nullptr) return client_->call_ended();
+  caller_.free_.push_back(this);
+}
+
+Caller::Caller(Runtime& runtime, Engine& engine, const Workload& workload, Instant ends)
+    : runtime_(runtime), engine_(engine), workload_(workload), ends_(ends) {
+  for (std::uint32_t i = 0; i < workload.spec().clients; ++i) {
+    clients_.push_back(std::make_unique<Client>(*this, i));
+  }
+  if (clients_.empty()) arrivals_ = std::make_unique<Arrivals>(*this);
+}
+
+Caller::~Caller() {
+  if (arrivals_) runtime_.disarm(*arrivals_);
+  for (const auto& client : clients_) runtime_.disarm(*client);
+}
+
+void Caller::begin() {
+  if (arrivals_) arrivals_->arm_next();
+  for (const auto& client : clients_) client->think();
+}
+
+void Caller::start_call(std::uint64_t number, Slot& slot) {
+  const CallShape shape = workload_.shape(number);
+  slot.request = shape.request;
+  slot.request.tag = shape.output_tokens;
+  engine_.start(number, slot.request, after(runtime_.now(), workload_.spec().deadline), slot);
+}
+
+Caller::Slot& Caller::acquire() {
+  if (free_.empty()) {
+    slots_.push_back(std::make_unique<Slot>(*this));
+    return *slots_.back();
+  }
+  Slot& slot = *free_.back();
+  free_.pop_back();
+  return slot;
+}
+
+}  // namespace brownout::sim

@@ -1,0 +1,79 @@
+#include "sim/event_log.hpp"
+
+#include <fmt/format.h>
+
+namespace brownout::sim {
+namespace {
+
+std::int64_t ns(Instant at) {
+  return at.time_since_epoch().count();
+}
+
+std::string_view served_name(Served served) {
+  switch (served) {
+    case Served::nothing:
+      return "nothing";
+    case Served::live:
+      return "live";
+    case Served::shared:
+      return "shared";
+    case Served::cached:
+      return "cached";
+    case Served::fallback:
+      return "default";
+  }
+  return "";
+}
+
+}  // namespace
+
+void EventLog::write(const std::string& line) {
+  ok_ &= std::fwrite(line.data(), 1, line.size(), file_) == line.size();
+}
+
+// Route and breaker names consist of letters, digits, '.', '-', '_' and '#': nothing to escape.
+std::string EventLog::route(RouteId id) const {
+  return id == no_route ? "null" : '"' + names_.routes[id] + '"';
+}
+
+void EventLog::on_attempt(const AttemptEvent& event, const Outcome& outcome) {
+  write(fmt::format(
+      R"({{"event":"attempt","at_ns":{},"call":{},"attempt":{},"route":{},"started_ns":{},)"
+      R"("outcome":"{}","status":{},"retry_after_ns":{},"input_tokens":{},"output_tokens":{}}})"
+      "\n",
+      ns(event.ended), event.call, event.number, route(event.route), ns(event.started),
+      to_string(outcome.kind), outcome.status,
+      outcome.retry_after ? std::to_string(outcome.retry_after->count()) : "null",
+      outcome.billed_input_tokens, outcome.billed_output_tokens));
+}
+
+void EventLog::on_wait(const WaitEvent& event) {
+  write(fmt::format(R"({{"event":"wait","at_ns":{},"call":{},"route":{},"until_ns":{}}})"
+                    "\n",
+                    ns(event.from), event.call, route(event.route), ns(event.until)));
+}
+
+void EventLog::on_breaker(const BreakerEvent& event) {
+  write(fmt::format(R"({{"event":"breaker","at_ns":{},"breaker":"{}","from":"{}","to":"{}"}})"
+                    "\n",
+                    ns(event.at), names_.breakers[event.breaker], to_string(event.from),
+                    to_string(event.to)));
+}
+
+void EventLog::on_rejection(const RejectionEvent& event) {
+  write(fmt::format(R"({{"event":"rejection","at_ns":{},"call":{},"breaker":"{}"}})"
+                    "\n",
+                    ns(event.at), event.call, names_.breakers[event.breaker]));
+}
+
+void EventLog::on_call(const CallEvent& event, const Outcome& outcome) {
+  write(fmt::format(
+      R"({{"event":"call","at_ns":{},"call":{},"started_ns":{},"end":"{}","outcome":"{}",)"
+      R"("served":"{}","route":{},"attempts":{},"billed_tokens":{}}})"
+      "\n",
+      ns(event.ended), event.call, ns(event.started), to_string(end_of(outcome)),
+      to_string(outcome.kind), served_name(outcome.served), route(outcome.route), event.attempts,
+      event.billed_tokens));
+}
+
+}  // namespace brownout::sim

@@ -1,0 +1,85 @@
+#pragma once
+
+// Expectations: one-line claims about a run, checked before it (do the metrics, phases and routes
+// exist?) and judged after it.
+//
+//     metric[(argument)][.part] [during PHASE] [at TIME] OPERATOR value
+//
+//     availability during collapse >= 98%        latency.p99 <= 5s
+//     breaker(gpt-4).state at 2h == open         share(backup) >= 90%
+//
+// docs/reference/expectations.md lists every metric with its meaning.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/core/document.hpp"
+#include "engine/core/outcome.hpp"
+#include "engine/telemetry/observer.hpp"
+#include "sim/result.hpp"
+
+namespace brownout::sim {
+
+enum class Metric : std::uint8_t {
+  availability,
+  answered,
+  calls,
+  failed,
+  share,
+  latency,
+  attempts,
+  attempts_per_call,
+  breaker_opened,
+  breaker_state,
+  time_to_open,
+  time_to_recover,
+  rejected,
+  wasted_tokens,
+  cost,
+};
+
+enum class Comparison : std::uint8_t { less, less_equal, equal, not_equal, greater_equal, greater };
+
+/// A non-negative rational number: nanoseconds / 1, successes / calls, 98 / 100.
+struct Quantity {
+  std::int64_t numerator = 0;
+  std::int64_t denominator = 1;
+};
+
+/// One claim, understood.
+struct Expectation {
+  std::string text;
+  std::string excerpt;  ///< where it stands, for reports
+  Span span;            ///< of the string in the scenario, for messages about routes
+  Metric metric = Metric::availability;
+  std::string argument;  ///< route, breaker, outcome or which calls; empty if none
+  Span argument_span;
+  std::string part;   ///< "p99", "mean", …; empty if none
+  std::string phase;  ///< empty for the whole run
+  Instant at{};       ///< for breaker_state
+  Comparison comparison = Comparison::less_equal;
+  Quantity threshold;
+  BreakerState state = BreakerState::closed;  ///< threshold of breaker_state
+};
+
+/// Reads one expectation. Whether its routes exist is known only with a policy: check_routes().
+bool read_expectation(const Node& node, const std::vector<std::string>& phases, Duration duration,
+                      Problems& problems, Expectation& out);
+
+/// Adds a problem for every expectation about a route or breaker that the policy does not have.
+void check_routes(const std::vector<Expectation>& expectations, const Document& scenario,
+                  const std::vector<std::string>& routes, const std::vector<std::string>& breakers,
+                  Problems& problems);
+
+/// When faults that can hit a route's target begin and end; both `never` when there are none.
+struct FaultWindow {
+  Instant begins = never;
+  Instant ends = never;
+};
+
+/// Judges `expectation` on a finished run. `windows` is by RouteId.
+ExpectationResult judge(const Expectation& expectation, const RunResult& result,
+                        const std::vector<FaultWindow>& windows);
+
+}  // namespace brownout::sim

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sim/expectation.hpp"
+
+namespace brownout::sim {
+
+/// "12", "0.5", "99.95": at most nine digits on either side of the point; exact.
+std::optional<Quantity> parse_decimal(std::string_view text);
+
+/// Whether `actual` stands in the relation to `threshold`. Exact.
+bool compare(const Quantity& actual, Comparison comparison, const Quantity& threshold);
+
+}  // namespace brownout::sim

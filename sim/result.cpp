@@ -1,0 +1,77 @@
+#include "sim/result.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace brownout::sim {
+namespace {
+
+template <class Counters>
+void add_each(Counters& to, const Counters& from) {
+  if constexpr (requires { to.resize(1); }) to.resize(std::max(to.size(), from.size()));
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
+}
+
+}  // namespace
+
+void CallStats::add(const CallStats& other) {
+  calls += other.calls;
+  rejected += other.rejected;
+  attempts += other.attempts;
+  shared += other.shared;
+  billed_tokens += other.billed_tokens;
+  wasted_tokens += other.wasted_tokens;
+  cost_picodollars += other.cost_picodollars;
+  add_each(ended, other.ended);
+  add_each(failed_as, other.failed_as);
+  add_each(attempts_as, other.attempts_as);
+  add_each(served_by_route, other.served_by_route);
+  add_each(attempts_by_route, other.attempts_by_route);
+  add_each(rejected_by_breaker, other.rejected_by_breaker);
+  success_latency.add(other.success_latency);
+  failed_latency.add(other.failed_latency);
+  other_latency.add(other.other_latency);
+}
+
+Verdict RunResult::verdict() const {
+  const auto any = [&](Verdict verdict) {
+    return std::any_of(expectations.begin(), expectations.end(),
+                       [&](const ExpectationResult& e) { return e.verdict == verdict; });
+  };
+  if (any(Verdict::failed)) return Verdict::failed;
+  if (end != RunEnd::completed || any(Verdict::undecided)) return Verdict::undecided;
+  return Verdict::passed;
+}
+
+std::string_view to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::passed:
+      return "passed";
+    case Verdict::failed:
+      return "failed";
+    case Verdict::undecided:
+      return "undecided";
+  }
+  return "";
+}
+
+std::string_view to_string(RunEnd end) {
+  switch (end) {
+    case RunEnd::completed:
+      return "completed";
+    case RunEnd::deadlock:
+      return "deadlock";
+    case RunEnd::livelock:
+      return "livelock";
+    case RunEnd::interrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
+std::string format_digest(std::uint64_t digest) {
+  return fmt::format("{:016x}", digest);
+}
+
+}  // namespace brownout::sim

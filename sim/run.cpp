@@ -1,0 +1,170 @@
+#include "sim/run.hpp"
+
+#include <algorithm>
+
+#include "engine/core/check.hpp"
+#include "engine/pipeline/engine.hpp"
+#include "engine/store/memory_store.hpp"
+#include "mockserver/scripted_provider.hpp"
+#include "sim/caller.hpp"
+#include "sim/kernel/context.hpp"
+#include "sim/recorder.hpp"
+#include "sim/transport.hpp"
+#include "sim/workload.hpp"
+
+namespace brownout::sim {
+namespace {
+
+constexpr std::size_t calls_in_diagnosis = 10;
+constexpr int progress_steps = 200;
+
+Context::Options context_options(const Scenario& scenario, const RunOptions& options) {
+  Context::Options context;
+  context.seed = options.seed.value_or(scenario.seed);
+  context.starts_at = scenario.starts_at;
+  context.ties = options.ties;
+  context.interrupt = options.interrupt;
+  return context;
+}
+
+// Everything that lives during one run, in order of construction.
+class World {
+ public:
+  World(const Scenario& scenario, const Policy& policy, const BoundPolicy& bound,
+        const RunOptions& options)
+      : scenario_(scenario),
+        context_(context_options(scenario, options)),
+        provider_(scenario.script, context_.seed()),
+        transport_(context_, provider_, scenario.network_latency),
+        workload_(scenario.workload, context_.seed()) {
+    auto pipeline =
+        std::make_unique<Pipeline>(policy, bound.targets, bound.target_ids, context_.seed());
+    recorder_ = std::make_unique<Recorder>(scenario.script, *pipeline, options.events);
+    engine_ =
+        std::make_unique<Engine>(context_, transport_, store_, *recorder_, std::move(pipeline));
+    caller_ =
+        std::make_unique<Caller>(context_, *engine_, workload_, Instant{} + scenario.duration);
+  }
+
+  RunEnd run(const std::function<void(Instant)>& progress) {
+    const Reporter reporter(context_);
+    caller_->begin();
+    const Duration step = std::max(Duration{1}, scenario_.duration / progress_steps);
+    for (Instant at = Instant{} + step; progress && at < Instant{} + scenario_.duration;
+         at += step) {
+      const Stop stop = context_.run_until(at);
+      if (stop != Stop::reached && stop != Stop::idle) return end_of(stop);
+      progress(at);
+    }
+    return end_of(context_.run_until_idle());
+  }
+
+  void report(RunResult& result) {
+    result.seed = context_.seed();
+    result.scenario_ends = Instant{} + scenario_.duration;
+    result.ended = context_.now();
+    result.events = context_.events();
+    result.schedule_digest = context_.schedule_digest();
+    result.unfinished_calls = engine_->unfinished();
+    if (result.end == RunEnd::livelock) result.diagnosis = context_.describe_livelock();
+    if (result.end == RunEnd::deadlock) {
+      result.diagnosis = "nothing is left to happen, but these calls have not ended:\n" +
+                         engine_->describe_unfinished(calls_in_diagnosis);
+    }
+    for (const auto& route : engine_->pipeline().routes()) {
+      result.routes.push_back(route.name);
+      result.route_targets.push_back(route.target);
+    }
+    recorder_->finish(result);
+    report_faults(result);
+  }
+
+ private:
+  // Makes a broken check say where the run stood.
+  class Reporter final : public CheckContext {
+   public:
+    explicit Reporter(const Context& context) : context_(context) {}
+    std::string describe() const override { return context_.describe_recent(); }
+
+   private:
+    const Context& context_;
+  };
+
+  RunEnd end_of(Stop stop) const {
+    switch (stop) {
+      case Stop::livelock:
+        return RunEnd::livelock;
+      case Stop::interrupted:
+        return RunEnd::interrupted;
+      case Stop::idle:
+      case Stop::reached:
+        break;
+    }
+    return engine_->unfinished() == 0 ? RunEnd::completed : RunEnd::deadlock;
+  }
+
+  void report_faults(RunResult& result) const {
+    for (const mock::PhaseSpec& phase : scenario_.script.phases) {
+      for (std::size_t i = 0; i < phase.faults.size(); ++i) {
+        const auto& count = provider_.count(static_cast<mock::FaultId>(phase.first_fault + i));
+        result.faults.push_back({phase.name, phase.faults[i].to_string(), count.matched,
+                                 count.injected, count.asked_billionths});
+      }
+    }
+  }
+
+  const Scenario& scenario_;
+  Context context_;
+  mock::ScriptedProvider provider_;
+  SimTransport transport_;
+  MemoryStore store_;
+  Workload workload_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Caller> caller_;
+};
+
+std::vector<FaultWindow> fault_windows(const mock::Script& script, const BoundPolicy& bound) {
+  std::vector<FaultWindow> windows(bound.target_ids.size());
+  for (std::size_t route = 0; route < windows.size(); ++route) {
+    for (const mock::PhaseSpec& phase : script.phases) {
+      const auto hits = [&](const mock::FaultSpec& fault) {
+        return fault.affects(bound.target_ids[route]);
+      };
+      if (std::ranges::none_of(phase.faults, hits)) continue;
+      FaultWindow& window = windows[route];
+      if (window.begins == never) window.begins = Instant{} + phase.begin;
+      window.ends = Instant{} + phase.until;
+    }
+  }
+  return windows;
+}
+
+}  // namespace
+
+RunResult run(const Scenario& scenario, const Policy& policy, const BoundPolicy& bound,
+              const RunOptions& options) {
+  RunResult result;
+  result.scenario = scenario.name;
+  result.scenario_path = scenario.path;
+  result.policy = policy.name;
+  result.policy_path = policy.document->name();
+  result.policy_description = describe(policy);
+  World world(scenario, policy, bound, options);
+  result.end = world.run(options.progress);
+  world.report(result);
+
+  const auto windows = fault_windows(scenario.script, bound);
+  for (const Expectation& expectation : scenario.expectations) {
+    ExpectationResult judged = judge(expectation, result, windows);
+    if (result.end != RunEnd::completed) {
+      judged.verdict = Verdict::undecided;
+      judged.actual =
+          judged.actual + " when the run ended in " + std::string(to_string(result.end));
+    }
+    result.expectations.push_back(std::move(judged));
+  }
+  return result;
+}
+
+}  // namespace brownout::sim

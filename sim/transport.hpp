@@ -1,0 +1,51 @@
+#pragma once
+
+// The engine's Transport inside the simulation: carries attempts over a network with latency to the
+// scripted provider and plays its plans in virtual time.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/core/draw.hpp"
+#include "engine/runtime/runtime.hpp"
+#include "engine/transport/transport.hpp"
+#include "mockserver/distribution.hpp"
+#include "mockserver/scripted_provider.hpp"
+
+namespace brownout::sim {
+
+/// An attempt costs three events: the request arrives, the provider is done, the reply is back.
+/// Limits cost none of their own: what happens first is known as soon as the plan is.
+///
+/// The request's `tag` is the number of tokens the model would say. *Ownership*: refers to its
+/// runtime and provider. Attempts are pooled. *Threads*: one. *Determinism*: draws network_out and
+/// network_back, keyed by the model, the call and the nth attempt there; TargetId is ModelId.
+class SimTransport final : public Transport {
+ public:
+  SimTransport(Runtime& runtime, mock::ScriptedProvider& provider,
+               const mock::Distribution& network_latency);
+  ~SimTransport() override;
+
+  Result<TargetId> resolve(std::string_view target) override;
+  Handle start(const Attempt& attempt, AttemptListener& listener) override;
+  Outcome detach(Handle handle) override;
+
+ private:
+  class Flight;
+
+  void started(const mock::Start& start);
+  Flight* acquire();
+  void recycle(Flight* flight);
+
+  Runtime& runtime_;
+  mock::ScriptedProvider& provider_;
+  const mock::Distribution network_latency_;
+  std::vector<DrawFamily> network_out_;   // by model
+  std::vector<DrawFamily> network_back_;  // by model
+  std::vector<std::unique_ptr<Flight>> flights_;
+  std::vector<Flight*> free_;
+  std::vector<Flight*> queued_;  // waiting for a slot at their model
+};
+
+}  // namespace brownout::sim

@@ -15,7 +15,7 @@ Errors check_scenario(const std::string& path) {
   const auto scenario = sim::load_scenario(path);
   if (!scenario) return scenario.error();
   if (scenario->policy_path.empty()) return {};
-  const auto policy = load_policy(scenario->policy_path);
+  const auto policy = load_policy_of(*scenario);
   if (!policy) return policy.error();
   const auto bound = sim::bind(*scenario, *policy, {});
   return bound ? Errors{} : bound.error();
@@ -44,10 +44,10 @@ Errors check_file(const std::string& path) {
 }  // namespace
 
 ExitCode check_command(const std::vector<std::string>& paths) {
-  const auto files = expand(paths);
+  const auto files = expand(paths, {FileKind::scenario, FileKind::policy});
   if (!files) return print_errors(files.error());
   if (files->empty()) {
-    fmt::print(stderr, "no scenarios found\n");
+    fmt::print(stderr, "no scenarios or policies found\n");
     return ExitCode::nothing_ran;
   }
   ExitCode code = ExitCode::passed;

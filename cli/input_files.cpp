@@ -10,7 +10,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void expand_folder(const fs::path& folder, std::vector<std::string>& files, Errors& errors) {
+void expand_folder(const fs::path& folder, const std::vector<FileKind>& kinds,
+                   std::vector<std::string>& files, Errors& errors) {
   std::vector<std::string> found;
   std::error_code failure;
   for (fs::recursive_directory_iterator item(folder, failure), end; !failure && item != end;
@@ -29,7 +30,7 @@ void expand_folder(const fs::path& folder, std::vector<std::string>& files, Erro
     const auto kind = kind_of(file);
     if (!kind) {
       errors.insert(errors.end(), kind.error().begin(), kind.error().end());
-    } else if (*kind == FileKind::scenario) {
+    } else if (std::ranges::find(kinds, *kind) != kinds.end()) {
       files.push_back(std::move(file));
     }
   }
@@ -47,18 +48,31 @@ Result<FileKind> kind_of(const std::string& path) {
   return kind->text == "policy" ? FileKind::policy : FileKind::other;
 }
 
-Result<std::vector<std::string>> expand(const std::vector<std::string>& paths) {
+Result<std::vector<std::string>> expand(const std::vector<std::string>& paths,
+                                        const std::vector<FileKind>& kinds) {
   std::vector<std::string> files;
   Errors errors;
   for (const std::string& path : paths) {
     if (fs::is_directory(path)) {
-      expand_folder(path, files, errors);
+      expand_folder(path, kinds, files, errors);
     } else {
       files.push_back(path);
     }
   }
   if (!errors.empty()) return tl::unexpected(std::move(errors));
   return files;
+}
+
+Result<Policy> load_policy_of(const sim::Scenario& scenario) {
+  auto policy = load_policy(scenario.policy_path);
+  if (policy) return policy;
+  Errors errors = std::move(policy.error());
+  for (Error& error : errors) {
+    if (!error.excerpt.empty()) continue;
+    const Node& place = *scenario.document->root().find("policy");
+    error.excerpt = scenario.document->excerpt(place.span, "the path begins at this file's folder");
+  }
+  return tl::unexpected(std::move(errors));
 }
 
 }  // namespace brownout::cli

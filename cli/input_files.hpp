@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "engine/core/result.hpp"
+#include "engine/pipeline/policy.hpp"
+#include "sim/scenario.hpp"
 
 namespace brownout::cli {
 
@@ -13,9 +15,15 @@ enum class FileKind { scenario, policy, other };
 /// The kind a file claims to be, without looking any further. Errors: as Document::load.
 Result<FileKind> kind_of(const std::string& path);
 
-/// The files that `paths` stand for, in order: a file for itself, a folder for the scenarios below
-/// it, sorted by path. Files of other kinds in folders are passed over; what ends in .json there
-/// but cannot be parsed is an error. Errors: environment for a path that does not exist.
-Result<std::vector<std::string>> expand(const std::vector<std::string>& paths);
+/// The files that `paths` stand for, in order: a file for itself, a folder for the files of these
+/// kinds below it, sorted by path. Files of other kinds in folders are passed over; what ends in
+/// .json there but cannot be parsed is an error. Errors: environment for a folder that cannot be
+/// read.
+Result<std::vector<std::string>> expand(const std::vector<std::string>& paths,
+                                        const std::vector<FileKind>& kinds);
+
+/// The policy a scenario names. Errors: as load_policy; one that cannot be read is shown where the
+/// scenario names it. Requires: it names one.
+Result<Policy> load_policy_of(const sim::Scenario& scenario);
 
 }  // namespace brownout::cli

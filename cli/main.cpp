@@ -20,6 +20,15 @@ constexpr const char* examples = R"(examples:
   brownout run scenarios/tpm-30k.json --policy scenarios/policies/guide-layered.json --seed 7
   brownout check scenarios)";
 
+// As a scenario's own seed: exact in every JSON reader. Without this, -1 would be taken for 2^64
+// - 1.
+std::string check_seed(const std::string& text) {
+  constexpr std::string_view most = "9007199254740991";
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+  const bool small = text.size() < most.size() || (text.size() == most.size() && text <= most);
+  return digits && small ? "" : fmt::format("expected a whole number from 0 to {}", most);
+}
+
 void add_run(CLI::App& app, RunArguments& arguments) {
   CLI::App* run =
       app.add_subcommand("run", "Fly a policy through scenarios and say whether it held");
@@ -29,6 +38,7 @@ void add_run(CLI::App& app, RunArguments& arguments) {
   run->add_option("--bind", arguments.bindings, "Where a route goes, instead of by its role")
       ->type_name("ROUTE=PROVIDER/MODEL");
   run->add_option("--seed", arguments.seed, "Seed of every draw, instead of the scenario's own")
+      ->check(CLI::Validator(check_seed, ""))
       ->type_name("N");
   run->add_option("--json", arguments.json, "Write the results there; - is standard output")
       ->type_name("OUT");
@@ -55,7 +65,7 @@ ExitCode main(int argc, char** argv) {
   std::vector<std::string> check_paths;
   CLI::App* check =
       app.add_subcommand("check", "Report everything wrong with scenarios and policies");
-  check->add_option("FILE", check_paths, "Scenario or policy files, or folders of scenarios")
+  check->add_option("FILE", check_paths, "Scenario or policy files, or folders of them")
       ->required();
 
   try {

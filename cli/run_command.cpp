@@ -42,12 +42,11 @@ Result<Plan> load(const std::string& path, const RunArguments& arguments,
                   const std::vector<sim::Binding>& bindings) {
   auto scenario = sim::load_scenario(path);
   if (!scenario) return tl::unexpected(scenario.error());
-  const std::string& policy_path =
-      arguments.policy.empty() ? scenario->policy_path : arguments.policy;
-  if (policy_path.empty()) {
+  if (arguments.policy.empty() && scenario->policy_path.empty()) {
     return fail(ErrorKind::invalid, path + " names no policy; choose one with --policy FILE");
   }
-  auto policy = load_policy(policy_path);
+  auto policy =
+      arguments.policy.empty() ? load_policy_of(*scenario) : load_policy(arguments.policy);
   if (!policy) return tl::unexpected(policy.error());
   auto bound = sim::bind(*scenario, *policy, bindings);
   if (!bound) return tl::unexpected(bound.error());
@@ -57,7 +56,7 @@ Result<Plan> load(const std::string& path, const RunArguments& arguments,
 Result<std::vector<Plan>> load_all(const RunArguments& arguments) {
   const auto bindings = parse_bindings(arguments.bindings);
   if (!bindings) return tl::unexpected(bindings.error());
-  const auto files = expand(arguments.paths);
+  const auto files = expand(arguments.paths, {FileKind::scenario});
   if (!files) return tl::unexpected(files.error());
   std::vector<Plan> plans;
   Errors errors;

@@ -1,10 +1,11 @@
 #include "sim/expectation.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <limits>
 
+#include "engine/core/document_text.hpp"
 #include "sim/expectation_value.hpp"
 
 namespace brownout::sim {
@@ -69,6 +70,15 @@ std::vector<std::string_view> metric_names() {
   return names;
 }
 
+// "<prefix>p50, <prefix>p90, …".
+std::string listed(const std::vector<std::string_view>& words, std::string_view prefix) {
+  std::string text;
+  for (const std::string_view word : words) {
+    text += fmt::format("{}{}{}", text.empty() ? "" : ", ", prefix, word);
+  }
+  return text;
+}
+
 // Reads one expression; every position is an offset into the text between the quotes.
 class ExpectationReader {
  public:
@@ -89,6 +99,7 @@ class ExpectationReader {
   bool read_qualifiers(const std::vector<std::string>& phases, Duration duration);
   bool read_comparison();
   bool read_threshold();
+  bool read_percentage(Word word);
 
   Word next_word();
   Word peek();
@@ -151,20 +162,38 @@ bool ExpectationReader::read_metric() {
   Word part;
   if (dot != word.text.npos) part = {word.text.substr(dot + 1), word.begin + dot + 1};
   const Word name{word.text.substr(0, has_argument ? open : dot), word.begin};
+  if (const auto sign = word.text.find_first_of("<>=!"); sign != word.text.npos) {
+    return refuse({word.text.substr(sign), word.begin + sign},
+                  "a comparison stands between two spaces");
+  }
+  if (has_argument && close == open + 1) {
+    return refuse({word.text.substr(open, 2), word.begin + open}, "nothing between the brackets");
+  }
+  if (has_argument && close + 1 != word.text.size() && dot != close + 1) {
+    return refuse({word.text.substr(close + 1), word.begin + close + 1},
+                  "only a part, as in .p99, can follow the brackets");
+  }
+  if (dot != word.text.npos && part.text.empty()) {
+    return refuse({".", word.begin + dot}, "a part is missing after the point");
+  }
 
-  facts_ = find_facts(std::string(name.text));
-  if (facts_ == nullptr && name.text == "breaker") {
+  if (name.text == "breaker") {
     facts_ = find_facts("breaker." + std::string(part.text));
     if (facts_ == nullptr) {
-      return refuse(part.text.empty() ? word : part,
-                    "a breaker has no \"" + std::string(part.text) + "\"",
-                    expected_one_of(part.text, {"opened", "state"}));
+      return refuse(
+          part.text.empty() ? word : part,
+          part.text.empty() ? "what of the breaker?" : "a breaker has no " + quoted(part.text),
+          expected_one_of(part.text, {"opened", "state"}));
     }
     part = {};
+  } else if (name.text.find('.') == name.text.npos) {
+    facts_ = find_facts(name.text);
   }
   if (facts_ == nullptr) {
-    return refuse(name, "unknown metric \"" + std::string(name.text) + "\"",
-                  expected_one_of(name.text, metric_names()));
+    return refuse(name, "unknown metric " + quoted(name.text),
+                  name.text.starts_with("breaker.")
+                      ? "the route comes first, as in breaker(main).opened"
+                      : expected_one_of(name.text, metric_names()));
   }
   out_.metric = facts_->metric;
   Word argument{{}, name.begin + name.text.size()};
@@ -183,18 +212,22 @@ bool ExpectationReader::read_argument(Word argument) {
       return !given || refuse(argument, "\"" + name + "\" takes no argument");
     case Argument::route:
     case Argument::breaker:
-      return given || refuse(argument, "\"" + name + "\" needs a route, as in " + name + "(main)");
+      return given ||
+             refuse({name, argument.begin - name.size()}, brownout::quoted(name) + " needs a route",
+                    "as in " + name + "(main)" + std::string(facts_->name.substr(name.size())));
     case Argument::route_or_source:
-      return given || refuse(argument, "\"share\" needs a route, \"cache\" or \"default\"");
+      return given || refuse({name, argument.begin - name.size()}, "whose share?",
+                             "expected a route, cache or default, as in share(main)");
     case Argument::optional_breaker:
       return true;
     case Argument::optional_outcome: {
-      if (!given || parse_outcome_kind(argument.text)) return true;
+      const auto outcome = parse_outcome_kind(argument.text);
+      if (!given || (outcome && *outcome != OutcomeKind::success)) return true;
       std::vector<std::string_view> kinds;
       for (std::size_t i = 1; i < outcome_kind_count; ++i) {
         kinds.push_back(to_string(static_cast<OutcomeKind>(i)));
       }
-      return refuse(argument, "unknown outcome \"" + out_.argument + "\"",
+      return refuse(argument, quoted(argument.text) + " is no outcome a call can fail with",
                     expected_one_of(argument.text, kinds));
     }
     case Argument::optional_calls:
@@ -213,8 +246,11 @@ bool ExpectationReader::read_part(Word part) {
     return part.text.empty() || refuse(part, "\"" + std::string(facts_->name) + "\" has no parts");
   }
   if (std::ranges::find(latency_parts, part.text) != latency_parts.end()) return true;
-  if (part.text.empty()) part = {{}, position_};
-  return refuse(part, "which latency?", expected_one_of(part.text, latency_parts));
+  if (part.text.empty()) {
+    return refuse({".", position_}, "which latency?", "add one of: " + listed(latency_parts, "."));
+  }
+  return refuse(part, "a latency has no " + quoted(part.text),
+                expected_one_of(part.text, latency_parts));
 }
 
 bool ExpectationReader::read_qualifiers(const std::vector<std::string>& phases, Duration duration) {
@@ -241,9 +277,11 @@ bool ExpectationReader::read_qualifiers(const std::vector<std::string>& phases, 
   const Word time = next_word();
   if (!needs_time) return refuse(at, "only breaker(…).state is judged at an instant");
   const auto instant = parse_duration(time.text);
-  if (!instant) return refuse(time, "expected a time such as \"1h30m\"");
+  if (!instant)
+    return refuse(time, quoted(time.text) + " is not a time", "expected one such as 1h30m");
   if (*instant > duration) {
-    return refuse(time, "the scenario ends at " + format_duration(duration));
+    return refuse(time, quoted(time.text) + " is after the end of the scenario",
+                  "it ends at " + format_duration(duration));
   }
   out_.at = Instant{} + *instant;
   return true;
@@ -253,10 +291,9 @@ bool ExpectationReader::read_comparison() {
   const Word word = next_word();
   const auto found = std::ranges::find(comparisons, word.text);
   if (found == comparisons.end()) {
-    return refuse(word,
-                  word.text.empty() ? "expected a comparison"
-                                    : "\"" + std::string(word.text) + "\" is no comparison",
-                  expected_one_of("", comparisons));
+    return refuse(
+        word, word.text.empty() ? "expected a comparison" : quoted(word.text) + " is no comparison",
+        expected_one_of("", comparisons));
   }
   out_.comparison = static_cast<Comparison>(found - comparisons.begin());
   const bool equality =
@@ -282,28 +319,45 @@ bool ExpectationReader::read_threshold() {
     }
     case Unit::duration: {
       const auto duration = parse_duration(word.text);
-      if (!duration) return refuse(word, "expected a duration such as \"2.5s\"");
+      if (!duration) {
+        const bool bare = parse_decimal(word.text).has_value();
+        return refuse(word, quoted(word.text) + " is not a duration",
+                      bare ? fmt::format("did you mean {0}s or {0}ms?", word.text)
+                           : "expected one such as 2.5s");
+      }
       out_.threshold = {duration->count(), 1};
       return true;
     }
-    case Unit::share: {
-      const auto number = parse_decimal(word.text.substr(0, word.text.size() - 1));
-      if (!word.text.ends_with('%') || !number) {
-        return refuse(word, "expected a percentage such as \"99.5%\"");
-      }
-      out_.threshold = {number->numerator, number->denominator * 100};
-      return true;
-    }
+    case Unit::share:
+      return read_percentage(word);
     case Unit::count:
     case Unit::number:
     case Unit::dollars: {
       const auto number = parse_decimal(word.text);
-      if (!number) return refuse(word, "expected a number such as \"1.2\"");
+      if (!number) {
+        return refuse(word, quoted(word.text) + " is not a number",
+                      "expected one such as 1.2, of at most nine digits before the point");
+      }
       out_.threshold = *number;
       return true;
     }
   }
   return false;
+}
+
+bool ExpectationReader::read_percentage(Word word) {
+  const auto number = parse_decimal(word.text.substr(0, word.text.size() - 1));
+  if (!word.text.ends_with('%') || !number) {
+    const bool bare = parse_decimal(word.text).has_value();
+    return refuse(
+        word, quoted(word.text) + " is not a percentage",
+        bare ? "a share is written with its sign, as in 99.5%" : "expected one such as 99.5%");
+  }
+  out_.threshold = {number->numerator, number->denominator * 100};
+  if (out_.threshold.numerator > out_.threshold.denominator) {
+    return refuse(word, "no share is more than 100%");
+  }
+  return true;
 }
 
 }  // namespace

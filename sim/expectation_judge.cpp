@@ -182,8 +182,7 @@ Value measure(const Expectation& expectation, const RunResult& result,
     case Metric::breaker_state:
       break;
   }
-  BROWNOUT_CHECK(!"breaker_state has no quantity");
-  return Value::none("");
+  BROWNOUT_UNREACHABLE("breaker_state has no quantity");
 }
 
 ExpectationResult judge_state(const Expectation& expectation, const RunResult& result) {

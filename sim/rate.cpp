@@ -14,10 +14,11 @@ double seconds(Instant at) {
   return static_cast<double>(at.time_since_epoch().count()) * 1e-9;
 }
 
-Instant instant(double at) {
-  const double nanoseconds = std::ceil(at * 1e9);
+// Rounds the wait, not the instant: the longer the run, the coarser a double that holds that.
+Instant seconds_after(Instant from, double wait) {
+  const double nanoseconds = std::ceil(wait * 1e9);
   if (!(nanoseconds < 9.2e18)) return never;
-  return Instant{Duration{static_cast<std::int64_t>(nanoseconds)}};
+  return after(from, Duration{static_cast<std::int64_t>(nanoseconds)});
 }
 
 // How long it takes a rate that starts at `rate` and grows by `slope` per second to add up to
@@ -30,21 +31,26 @@ double time_for(double amount, double rate, double slope) {
   return 2 * amount / (rate + std::sqrt(square));
 }
 
+// What someone who wrote `node` for a rate is likely to have meant.
+std::string rate_note(const Node& node, std::string_view number, char first_of_unit) {
+  const bool scalar = node.type == Node::Type::string || node.type == Node::Type::number;
+  const std::string_view unit = first_of_unit == 'm' ? "min" : first_of_unit == 'h' ? "h" : "s";
+  const bool known = std::string_view("smh").find(first_of_unit) != std::string_view::npos;
+  if (!scalar || !known || !parse_decimal(number)) return "units: /s, /min, /h";
+  return fmt::format("did you mean \"{}/{}\"?", number, unit);
+}
+
 // "20/s" to calls per second.
 bool read_rate(const Node& node, Problems& problems, double& out) {
   constexpr double rate_max = 1e6;
-  std::string text;
-  if (node.type != Node::Type::string) {
-    problems.add(node, "expected a rate such as \"20/s\"", "units: /s, /min, /h");
-    return false;
-  }
-  read_string(node, problems, text);
+  const std::string_view text = node.text;  // empty unless a string or a number
   const auto slash = text.find('/');
-  const auto number = parse_decimal(std::string_view(text).substr(0, slash));
-  const std::string unit = slash == std::string::npos ? "" : text.substr(slash + 1);
+  const auto number = parse_decimal(text.substr(0, slash));
+  const std::string_view unit = slash == text.npos ? "" : text.substr(slash + 1);
   const double period = unit == "s" ? 1 : unit == "min" ? 60 : unit == "h" ? 3600 : 0;
-  if (!number || period == 0) {
-    problems.add(node, "expected a rate such as \"20/s\"", "units: /s, /min, /h");
+  if (node.type != Node::Type::string || !number || period == 0) {
+    problems.add(node, "expected a rate such as \"20/s\"",
+                 rate_note(node, text.substr(0, slash), unit.empty() ? 's' : unit.front()));
     return false;
   }
   out = static_cast<double>(number->numerator) / static_cast<double>(number->denominator) / period;
@@ -62,6 +68,7 @@ RateCurve RateCurve::constant(double per_second) {
 
 Instant RateCurve::advance(Instant from, double amount) const {
   double at = seconds(from);
+  double passed = 0;  // since `from`
   for (std::size_t i = 0; i < points_.size(); ++i) {
     const bool is_last = i + 1 == points_.size();
     if (!is_last && points_[i + 1].at <= at) continue;
@@ -72,9 +79,10 @@ Instant RateCurve::advance(Instant from, double amount) const {
     const double needed = time_for(amount, rate, slope);
     const double available =
         is_last ? std::numeric_limits<double>::infinity() : points_[i + 1].at - at;
-    if (needed <= available) return instant(at + needed);
+    if (needed <= available) return seconds_after(from, passed + needed);
     amount -= (rate + slope * available / 2) * available;
     at = points_[i + 1].at;
+    passed += available;
     if (amount < 0) amount = 0;
   }
   return never;
@@ -88,9 +96,10 @@ std::string RateCurve::to_string() const {
 
 bool read_rate_curve(const Node& node, Duration duration, Problems& problems, RateCurve& out) {
   const std::size_t before = problems.size();
-  if (node.type == Node::Type::string) {
+  if (node.type != Node::Type::object) {
     double rate = 0;
-    if (read_rate(node, problems, rate) && rate == 0) problems.add(node, "no calls would arrive");
+    if (!read_rate(node, problems, rate)) return false;
+    if (rate == 0) problems.add(node, "no calls would arrive");
     out = RateCurve::constant(rate);
     return problems.size() == before;
   }
@@ -98,6 +107,7 @@ bool read_rate_curve(const Node& node, Duration duration, Problems& problems, Ra
   const Node* steps = object.optional("steps");
   const Node* ramp = object.optional("ramp");
   object.finish();
+  if (problems.size() != before) return false;
   if ((steps == nullptr) == (ramp == nullptr)) {
     problems.add(node, "expected a rate such as \"20/s\", { \"steps\": … } or { \"ramp\": … }");
     return false;
@@ -122,6 +132,7 @@ bool read_rate_curve(const Node& node, Duration duration, Problems& problems, Ra
       }
       if (steps != nullptr) out.points_.push_back({point.at, out.points_.back().rate});
     }
+    if (out.points_.empty() && point.at > 0) out.points_.push_back({0, point.rate});
     out.points_.push_back(point);
   });
   if (out.points_.empty()) out.points_.push_back({0, 0});

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/core/check.hpp"
 #include "engine/pipeline/engine.hpp"
 #include "engine/store/memory_store.hpp"
 #include "mockserver/scripted_provider.hpp"
@@ -47,7 +46,6 @@ class World {
   }
 
   RunEnd run(const std::function<void(Instant)>& progress) {
-    const Reporter reporter(context_);
     caller_->begin();
     const Duration step = std::max(Duration{1}, scenario_.duration / progress_steps);
     for (Instant at = Instant{} + step; progress && at < Instant{} + scenario_.duration;
@@ -62,7 +60,7 @@ class World {
   void report(RunResult& result) {
     result.seed = context_.seed();
     result.scenario_ends = Instant{} + scenario_.duration;
-    result.ended = context_.now();
+    result.ended = context_.last_event();
     result.events = context_.events();
     result.schedule_digest = context_.schedule_digest();
     result.unfinished_calls = engine_->unfinished();
@@ -80,16 +78,6 @@ class World {
   }
 
  private:
-  // Makes a broken check say where the run stood.
-  class Reporter final : public CheckContext {
-   public:
-    explicit Reporter(const Context& context) : context_(context) {}
-    std::string describe() const override { return context_.describe_recent(); }
-
-   private:
-    const Context& context_;
-  };
-
   RunEnd end_of(Stop stop) const {
     switch (stop) {
       case Stop::livelock:

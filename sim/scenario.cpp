@@ -4,6 +4,8 @@
 #include <charconv>
 #include <filesystem>
 
+#include "engine/core/document_text.hpp"
+
 namespace brownout::sim {
 namespace {
 
@@ -43,7 +45,7 @@ class ScenarioReader {
   void read(const Node& root);
 
  private:
-  void read_header(ObjectReader& object);
+  void read_preamble(ObjectReader& object);
   void read_roles(const Node& node);
   void read_network(const Node& node);
   void read_policy_path(const Node& node);
@@ -55,7 +57,8 @@ class ScenarioReader {
 
 void ScenarioReader::read(const Node& root) {
   ObjectReader object(root, problems_);
-  read_header(object);
+  if (!read_header(root, object, problems_, "scenario")) return;
+  read_preamble(object);
   object.required("providers", [&](const Node& node) {
     mock::read_providers(node, problems_, scenario_.script);
   });
@@ -73,17 +76,8 @@ void ScenarioReader::read(const Node& root) {
   object.finish();
 }
 
-void ScenarioReader::read_header(ObjectReader& object) {
-  object.optional("$schema");
-  object.required("kind", [&](const Node& node) {
-    std::size_t ignored = 0;
-    read_word(node, problems_, {"scenario"}, ignored);
-  });
-  object.required("version", [&](const Node& node) {
-    std::int64_t ignored = 0;
-    read_integer(node, problems_, ignored, 1, 1);
-  });
-  object.required("name", [&](const Node& node) { read_string(node, problems_, scenario_.name); });
+void ScenarioReader::read_preamble(ObjectReader& object) {
+  object.required("name", [&](const Node& node) { read_name(node, problems_, scenario_.name); });
   object.optional("description",
                   [&](const Node& node) { read_string(node, problems_, scenario_.description); });
   object.optional("source",
@@ -96,7 +90,8 @@ void ScenarioReader::read_header(ObjectReader& object) {
     if (!read_string(node, problems_, text)) return;
     const auto time = parse_time(text);
     if (!time) {
-      problems_.add(node, "expected a time in UTC such as \"2024-12-11T22:16:00Z\"");
+      problems_.add(node, brownout::quoted(text) + " is not a time of the calendar",
+                    "expected UTC, as in \"2024-12-11T22:16:00Z\"");
       return;
     }
     scenario_.starts_at = *time;
@@ -116,6 +111,10 @@ void ScenarioReader::read_roles(const Node& node) {
     return;
   }
   for (const Node::Member& member : node.members) {
+    if (!is_name(member.key)) {
+      problems_.add(*node.document, member.key_span,
+                    brownout::quoted(member.key) + " is not a name", std::string(name_letters));
+    }
     std::string target;
     if (!read_string(member.value, problems_, target)) continue;
     if (!scenario_.script.find_model(target)) {
@@ -141,6 +140,10 @@ void ScenarioReader::read_network(const Node& node) {
 void ScenarioReader::read_policy_path(const Node& node) {
   std::string text;
   if (!read_string(node, problems_, text)) return;
+  if (text.empty()) {
+    problems_.add(node, "expected the path of a policy file", "it begins at this file's folder");
+    return;
+  }
   const auto folder = std::filesystem::path(scenario_.path).parent_path();
   scenario_.policy_path = (folder / text).lexically_normal().string();
 }
@@ -178,6 +181,7 @@ class Binder {
     for (const Binding& binding : bindings_) {
       if (binding.route == route.name) return binding.target;
     }
+    if (route.to.empty() && route.role.empty()) return {};  // it branches; routes inside it lead on
     if (!route.to.empty() && scenario_.script.find_model(route.to)) return route.to;
     const std::string* target = route.role.empty() ? nullptr : scenario_.role(route.role);
     if (target != nullptr) return *target;

@@ -69,7 +69,8 @@ Transport::Handle SimTransport::Flight::begin(const Attempt& attempt, AttemptLis
   attempt_ = attempt;
   listener_ = &listener;
   started_ = transport_.runtime_.now();
-  limit_ = attempt.limits.end;
+  plan_ = {};
+  limit_ = std::min(attempt.limits.end, first_token_limit());
   at_provider_ = false;
   in_queue_ = false;
   ++generation_;
@@ -107,7 +108,7 @@ void SimTransport::Flight::fire() {
     case Leg::none:
       break;
   }
-  BROWNOUT_CHECK(!"an attempt that waits for nothing was fired");
+  BROWNOUT_UNREACHABLE("an attempt that waits for nothing was fired");
 }
 
 void SimTransport::Flight::arrive() {
@@ -124,7 +125,6 @@ void SimTransport::Flight::arrive() {
   ticket_ = arrival.ticket;
   in_queue_ = true;
   transport_.queued_.push_back(this);
-  limit_ = std::min(limit_, first_token_limit());
   schedule(Leg::queued, never, limit_);
 }
 
@@ -154,9 +154,11 @@ Instant SimTransport::Flight::limit_on_plan() const {
   const Instant first_byte = after(after(plan_started_, plan_.first_byte), back_);
   Instant limit = limits.end;
   if (first_byte >= first_token_limit()) limit = std::min(limit, first_token_limit());
-  // Tokens are evenly spaced: either the first gap breaks the idle limit or none does.
-  if (plan_.stream && plan_.delivered_tokens > 1) {
-    const Duration gap = token_at(plan_, 1) - token_at(plan_, 0);
+  // Tokens are evenly spaced, and a break comes where the next would: either the first gap breaks
+  // the idle limit or none does.
+  if (plan_.stream && plan_.delivered_tokens > 0) {
+    const Duration next = plan_.delivered_tokens > 1 ? token_at(plan_, 1) : plan_.complete;
+    const Duration gap = next - plan_.first_token;
     if (gap >= limits.idle) limit = std::min(limit, after(first_byte, limits.idle));
   }
   return limit;
@@ -210,7 +212,8 @@ Outcome SimTransport::Flight::detach() {
     outcome.billed_input_tokens = plan_.billed_input_tokens;
     outcome.billed_output_tokens = tokens_generated(plan_, now - plan_started_);
     const Instant first_byte = after(after(plan_started_, plan_.first_byte), back_);
-    outcome.committed = plan_.stream && first_byte <= now;
+    // Like a limit, the end of the attempt comes before what arrives at the same instant.
+    outcome.committed = plan_.stream && plan_.delivered_tokens > 0 && first_byte < now;
   }
   leave_provider();
   return outcome;

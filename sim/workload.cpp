@@ -17,13 +17,21 @@ std::uint32_t to_tokens(std::int64_t drawn) {
 }
 
 bool read_arrivals(const Node& node, Duration duration, Problems& problems, WorkloadSpec& out) {
+  if (node.type != Node::Type::object) {
+    const bool rate = node.type == Node::Type::string && node.text.find('/') != std::string::npos;
+    problems.add(node, "expected exactly one of: constant, poisson, clients",
+                 rate ? "did you mean { \"poisson\": \"" + node.text + "\" }?" : "");
+    return false;
+  }
+  const std::size_t before = problems.size();
   ObjectReader object(node, problems);
   const Node* constant = object.optional("constant");
   const Node* poisson = object.optional("poisson");
   const Node* clients = object.optional("clients");
   object.finish();
+  if (problems.size() != before) return false;
   const int given = (constant != nullptr) + (poisson != nullptr) + (clients != nullptr);
-  if (node.type == Node::Type::object && given != 1) {
+  if (given != 1) {
     problems.add(node, "expected exactly one of: constant, poisson, clients");
     return false;
   }

@@ -19,8 +19,8 @@ CheckContext::~CheckContext() {
   innermost = previous_;
 }
 
-void check_failed(const char* expression, const char* file, int line) {
-  std::fprintf(stderr, "internal error: %s does not hold (%s:%d)\n", expression, file, line);
+void check_failed(const char* broken, const char* file, int line) {
+  std::fprintf(stderr, "internal error: %s (%s:%d)\n", broken, file, line);
   if (const CheckContext* context = innermost) {
     innermost = nullptr;  // a check that breaks while describing must not recurse
     std::fputs(context->describe().c_str(), stderr);

@@ -21,10 +21,15 @@ class CheckContext {
   CheckContext* previous_;
 };
 
-[[noreturn]] void check_failed(const char* expression, const char* file, int line);
+/// Reports that `broken` is not as it should be, and ends the process.
+[[noreturn]] void check_failed(const char* broken, const char* file, int line);
 
 }  // namespace brownout
 
-#define BROWNOUT_CHECK(condition)         \
-  (static_cast<bool>(condition) ? void(0) \
-                                : ::brownout::check_failed(#condition, __FILE__, __LINE__))
+#define BROWNOUT_CHECK(condition) \
+  (static_cast<bool>(condition)   \
+       ? void(0)                  \
+       : ::brownout::check_failed(#condition " does not hold", __FILE__, __LINE__))
+
+/// For a place that a correct program does not reach; `reason` says in words what was wrong.
+#define BROWNOUT_UNREACHABLE(reason) ::brownout::check_failed(reason, __FILE__, __LINE__)

@@ -128,12 +128,12 @@ class Problems {
 std::optional<std::string_view> nearest(std::string_view text,
                                         const std::vector<std::string_view>& candidates);
 
-/// "did you mean "x"?" when one candidate is near, else "expected one of: a, b, c"; empty when
-/// there are no candidates.
+/// "did you mean "x"?" when one candidate is near, else "expected one of: a, b, c" (of one:
+/// "expected "a""); empty when there are no candidates.
 std::string expected_one_of(std::string_view text, const std::vector<std::string_view>& candidates);
 
-/// Reads the members of one object. Keys that were not asked for by the time finish() is called
-/// become problems.
+/// Reads the members of one object. Keys that are missing, and keys that were not asked for by the
+/// time finish() is called, become problems then.
 ///
 ///     ObjectReader object(node, problems);
 ///     object.required("name", [&](const Node& value) { read_string(value, problems, name); });
@@ -146,7 +146,7 @@ class ObjectReader {
 
   /// The member's value or null; either way `key` is now known and will not be reported.
   const Node* optional(std::string_view key);
-  /// The same, and a problem on the object when the key is absent.
+  /// The same, and finish() makes a problem of it when the key is absent.
   const Node* required(std::string_view key);
 
   template <class Function>
@@ -162,7 +162,8 @@ class ObjectReader {
     return value != nullptr;
   }
 
-  /// Reports every key nobody asked for, with the nearest one that was and is not there yet.
+  /// Reports every required key that is missing, and every key nobody asked for, with the nearest
+  /// one that was and is not there yet. A missing key that is there misspelt is reported once.
   /// "$schema" and "description" are not special: loaders that allow them ask for them.
   void finish();
 
@@ -170,6 +171,7 @@ class ObjectReader {
   const Node& node_;
   Problems& problems_;
   std::vector<std::string_view> known_;
+  std::vector<std::string_view> missing_;
 };
 
 // Converters: true and `out` set when the node holds such a value, else a problem and false.
@@ -188,6 +190,14 @@ bool read_number(const Node& node, Problems& problems, double& out, double low, 
 /// [low, high].
 bool read_duration(const Node& node, Problems& problems, Duration& out, Duration low = Duration{0},
                    Duration high = forever);
+
+/// A name people choose, fit for labels, file names and the command line: letters, digits, '.', '-'
+/// and '_'.
+bool read_name(const Node& node, Problems& problems, std::string& out);
+
+/// What every file begins with: "$schema", "kind" and "version". False when the file is of another
+/// kind or version: whatever else it says would only be misunderstood then.
+bool read_header(const Node& root, ObjectReader& object, Problems& problems, std::string_view kind);
 
 /// An array whose items are read one by one by `read(const Node&)`.
 template <class Function>

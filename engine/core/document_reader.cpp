@@ -42,6 +42,7 @@ bool refuse(const Node& node, Problems& problems, std::string_view expected,
 template <class T>
 std::string expected_range(const T& low, const T& high, const T& lowest, const T& highest,
                            std::string (*format)(T)) {
+  if (low == high) return "expected " + format(low);
   if (high >= highest) return "expected at least " + format(low);
   if (low <= lowest) return "expected at most " + format(high);
   return "expected " + format(low) + " to " + format(high);
@@ -104,6 +105,7 @@ std::string expected_one_of(std::string_view text,
   if (const auto near = nearest(text, candidates)) {
     return fmt::format("did you mean {}?", quoted(*near));
   }
+  if (candidates.size() == 1) return "expected " + quoted(candidates.front());
   return fmt::format("expected one of: {}", fmt::join(candidates, ", "));
 }
 
@@ -119,11 +121,7 @@ const Node* ObjectReader::optional(std::string_view key) {
 
 const Node* ObjectReader::required(std::string_view key) {
   const Node* value = optional(key);
-  if (value == nullptr && node_.type == Node::Type::object) {
-    // The brace alone: an object on one line would be underlined from end to end.
-    problems_.add(*node_.document, {node_.span.begin, node_.span.begin + 1},
-                  fmt::format("missing key {}", quoted(key)), "expected in this object");
-  }
+  if (value == nullptr && node_.type == Node::Type::object) missing_.push_back(key);
   return value;
 }
 
@@ -132,10 +130,21 @@ void ObjectReader::finish() {
   for (const std::string_view key : known_) {
     if (node_.find(key) == nullptr) absent.push_back(key);
   }
+  std::vector<const Node::Member*> unknown;
   for (const Node::Member& member : node_.members) {
     if (std::find(known_.begin(), known_.end(), member.key) != known_.end()) continue;
-    problems_.add(*node_.document, member.key_span, "unknown key " + quoted(member.key),
-                  expected_one_of(member.key, absent));
+    unknown.push_back(&member);
+    // A key that is there under a misspelt name is one mistake, not two.
+    if (const auto meant = nearest(member.key, absent)) std::erase(missing_, *meant);
+  }
+  for (const std::string_view key : missing_) {
+    // The brace alone: an object on one line would be underlined from end to end.
+    problems_.add(*node_.document, {node_.span.begin, node_.span.begin + 1},
+                  fmt::format("missing key {}", quoted(key)), "expected in this object");
+  }
+  for (const Node::Member* member : unknown) {
+    problems_.add(*node_.document, member->key_span, "unknown key " + quoted(member->key),
+                  expected_one_of(member->key, absent));
   }
 }
 
@@ -196,6 +205,12 @@ std::string with_unit(const std::string& number) {
   return "a duration is a number with its unit";
 }
 
+/// Units as other tools spell them, without the plural's s.
+constexpr std::pair<std::string_view, std::string_view> spelled_units[] = {
+    {"day", "d"},          {"hour", "h"},   {"hr", "h"},    {"minute", "m"},
+    {"min", "m"},          {"second", "s"}, {"sec", "s"},   {"milli", "ms"},
+    {"millisecond", "ms"}, {"msec", "ms"},  {"usec", "us"}, {"microsecond", "us"}};
+
 std::string repaired_duration(std::string_view text) {
   std::string compact;
   std::copy_if(text.begin(), text.end(), std::back_inserter(compact),
@@ -205,6 +220,15 @@ std::string repaired_duration(std::string_view text) {
     return with_unit(compact);
   }
   if (parse_duration(compact)) return fmt::format("did you mean {}?", quoted(compact));
+  const std::size_t digits = compact.find_first_not_of("0123456789.");
+  if (digits != compact.npos && digits > 0) {
+    const std::string_view unit = std::string_view(compact).substr(digits);
+    for (const auto& [word, meant] : spelled_units) {
+      if (unit != word && unit != std::string(word) + "s") continue;
+      const std::string repaired = compact.substr(0, digits) + std::string(meant);
+      if (parse_duration(repaired)) return fmt::format("did you mean {}?", quoted(repaired));
+    }
+  }
   return "expected numbers with units (d, h, m, s, ms, us, ns), such as \"3h20m\"";
 }
 
@@ -220,12 +244,55 @@ bool read_duration(const Node& node, Problems& problems, Duration& out, Duration
   const std::optional<Duration> value = parse_duration(node.text);
   if (!value) return refuse(node, problems, expected, repaired_duration(node.text));
   if (*value < low || *value > high) {
+    const bool positive = low == Duration{1} && high == forever;
     problems.add(node, quoted(node.text) + " is out of range",
-                 expected_range(low, high, Duration{0}, forever, &format_duration));
+                 positive ? "expected more than 0s"
+                          : expected_range(low, high, Duration{0}, forever, &format_duration));
     return false;
   }
   out = *value;
   return true;
+}
+
+bool read_name(const Node& node, Problems& problems, std::string& out) {
+  if (!read_string(node, problems, out)) return false;
+  if (is_name(out)) return true;
+  problems.add(node, quoted(out) + " is not a name", std::string(name_letters));
+  return false;
+}
+
+bool read_header(const Node& root, ObjectReader& object, Problems& problems,
+                 std::string_view kind) {
+  const std::vector<std::string_view> kinds{"scenario", "policy"};
+  constexpr std::int64_t version = 1;
+  object.optional("$schema", [&](const Node& node) {
+    std::string ignored;
+    read_string(node, problems, ignored);
+  });
+  const Node* claimed = object.optional("kind");
+  object.required("version");
+  if (root.type != Node::Type::object) return false;
+  if (claimed == nullptr) {
+    problems.add(*root.document, {root.span.begin, root.span.begin + 1}, "missing key \"kind\"",
+                 fmt::format("expected one of: {}", fmt::join(kinds, ", ")));
+    return false;
+  }
+  std::size_t word = 0;
+  if (!read_word(*claimed, problems, kinds, word)) return false;
+  if (kinds[word] != kind) {
+    problems.add(*claimed, fmt::format("this file is a {}, not a {}", kinds[word], kind));
+    return false;
+  }
+  const Node* node = root.find("version");
+  std::int64_t number = version;
+  using Limits = std::numeric_limits<std::int64_t>;
+  if (node == nullptr || !read_integer(*node, problems, number, Limits::min(), Limits::max())) {
+    return true;
+  }
+  if (number == version) return true;
+  problems.add(*node, fmt::format("there is no version {} of the {} format", number, kind),
+               fmt::format("expected {}", version));
+  return false;
 }
 
 bool read_word(const Node& node, Problems& problems, const std::vector<std::string_view>& words,

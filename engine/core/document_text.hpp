@@ -20,6 +20,16 @@ constexpr bool is_letter(char c) {
 constexpr bool is_word(char c) {
   return is_digit(c) || is_letter(c) || c == '_';
 }
+/// Whether `text` is a name as read_name() takes them.
+constexpr bool is_name(std::string_view text) {
+  for (const char c : text) {
+    if (!is_word(c) && c != '.' && c != '-') return false;
+  }
+  return !text.empty();
+}
+/// What names are made of, for messages.
+inline constexpr std::string_view name_letters = "a name is made of letters, digits and . - _";
+
 constexpr bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }

@@ -16,4 +16,26 @@ constexpr Duration doubled(Duration base, std::uint32_t n, Duration cap) {
   return Duration{base.count() << n};
 }
 
+/// 2^x to about 14 digits. Requires: -1000 < x < 1000. Source: Taylor's series of e^(f ln 2) for the
+/// fraction f, by Horner's rule.
+constexpr double power_of_two(double x) {
+  constexpr double ln2 = 0.69314718055994530942;
+  int whole = static_cast<int>(x);
+  if (x < whole) --whole;
+  const double exponent = (x - whole) * ln2;
+  double sum = 1;
+  for (int term = 18; term > 0; --term) sum = 1 + sum * exponent / term;
+  for (; whole > 0; --whole) sum *= 2;
+  for (; whole < 0; ++whole) sum /= 2;
+  return sum;
+}
+
+/// The hyperbolic tangent to about 14 digits. Requires: x >= 0.
+constexpr double hyperbolic_tangent(double x) {
+  constexpr double log2_e = 1.44269504088896340736;
+  if (x > 20) return 1;
+  const double power = power_of_two(2 * x * log2_e);
+  return (power - 1) / (power + 1);
+}
+
 }  // namespace brownout

@@ -148,7 +148,7 @@ void Call::fire() {
     case Stand::riding:
     case Stand::looking_up:
     case Stand::sending:
-      BROWNOUT_CHECK(!"a call that arms no timer was fired");
+      BROWNOUT_UNREACHABLE("a call that arms no timer was fired");
   }
 }
 

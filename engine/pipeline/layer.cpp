@@ -7,8 +7,7 @@
 namespace brownout {
 
 Action Layer::resume(Visit&, Signal, Outcome&) {
-  BROWNOUT_CHECK(!"a layer that never waits was resumed");
-  return Action::turn();
+  BROWNOUT_UNREACHABLE("a layer that never waits was resumed");
 }
 
 Instant Visit::now() const {

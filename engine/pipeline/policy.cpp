@@ -20,6 +20,18 @@ std::string bound(std::string_view name, Duration value) {
   return value == forever ? std::string{} : fmt::format(" {} {}", name, format_duration(value));
 }
 
+std::string_view late_results(BreakerOptions::LateResults mode) {
+  switch (mode) {
+    case BreakerOptions::LateResults::ignored:
+      return "";
+    case BreakerOptions::LateResults::extend_open:
+      return ", late failures extend the open period";
+    case BreakerOptions::LateResults::counted:
+      return ", late results count";
+  }
+  return "";
+}
+
 struct Describer {
   std::string text;
   int indent = 0;
@@ -48,15 +60,15 @@ struct Describer {
                      options.on.to_string()));
   }
   void operator()(const BreakerOptions& options) {
-    using enum BreakerOptions::LateResults;
     const std::string probes =
-        options.probes == 0 ? "every call probes" : fmt::format("{} probes", options.probes);
+        options.probes == 0 ? "every call probes"
+                            : fmt::format("probes {} at a time, each for at most {}",
+                                          options.probes, format_duration(options.probe_lease));
     line(fmt::format(
         "breaker: opens after {} failures in a row for {}, then {}, closes after {}{}; "
         "failures: {}",
         options.consecutive_failures, format_duration(options.open_for), probes,
-        options.close_after, options.late_results == ignored ? "" : ", late results count",
-        options.failures.to_string()));
+        options.close_after, late_results(options.late_results), options.failures.to_string()));
   }
   void operator()(const FallbackSpec& spec) {
     line("fallback: on " + spec.options.on.to_string());

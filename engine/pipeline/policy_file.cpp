@@ -2,10 +2,11 @@
 // holds the two against each other.
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
+#include <utility>
 
 #include "engine/core/document.hpp"
+#include "engine/core/document_text.hpp"
 #include "engine/pipeline/policy.hpp"
 
 namespace brownout {
@@ -17,9 +18,10 @@ constexpr std::size_t depth_max = 16;  // layers inside each other, routes inclu
 
 const std::vector<std::string_view> layer_names{"cache", "fallback", "breaker", "retry", "timeout"};
 
-bool is_name(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '.' || c == '-' || c == '_';
+// The names of providers and models are theirs: some have colons and at signs.
+bool is_model_name(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return is_word(c) || std::string_view(".-:@+").find(c) != std::string_view::npos;
   });
 }
 
@@ -41,15 +43,14 @@ class PolicyReader {
   void read_then(const Node& node, FallbackOptions& options);
   void read_wait(const Node& node, BackoffOptions& options);
   void read_jitter(const Node& node, Jitter& jitter);
+  bool read_only_word(const Node& node, std::string_view word);
   void read_outcomes(const Node& node, OutcomeSet& set);
   void read_outcome(const Node& node, OutcomeSet& set);
   bool read_status(const Node& node, OutcomeSet& set);
-  void read_name(const Node& node, std::string& name);
   void read_route_name(const Node& node, std::string& name);
   void read_to(const Node& node, RouteSpec& route);
   void read_role(const Node& node, RouteSpec& route);
-  void require_leaf(const Node& object, const RouteSpec& route,
-                    const std::vector<LayerSpec>& layers);
+  void require_leaf(const Node& object, const std::vector<LayerSpec>& layers);
 
   Problems& problems_;
   std::vector<std::pair<std::string, const Node*>> route_names_;
@@ -57,16 +58,8 @@ class PolicyReader {
 
 void PolicyReader::read(const Node& root, Policy& policy) {
   ObjectReader object(root, problems_);
-  object.optional("$schema");
-  object.required("kind", [&](const Node& node) {
-    std::size_t ignored = 0;
-    read_word(node, problems_, {"policy"}, ignored);
-  });
-  object.required("version", [&](const Node& node) {
-    std::int64_t ignored = 0;
-    read_integer(node, problems_, ignored, 1, 1);
-  });
-  object.required("name", [&](const Node& node) { read_name(node, policy.name); });
+  if (!read_header(root, object, problems_, "policy")) return;
+  object.required("name", [&](const Node& node) { read_name(node, problems_, policy.name); });
   object.optional("description",
                   [&](const Node& node) { read_string(node, problems_, policy.description); });
   object.optional("source", [&](const Node& node) {
@@ -84,19 +77,16 @@ void PolicyReader::read(const Node& root, Policy& policy) {
   object.optional("role", [&](const Node& node) { read_role(node, *main); });
   object.required("pipeline", [&](const Node& node) { read_pipeline(node, policy.pipeline, 1); });
   object.finish();
-  require_leaf(root, *main, policy.pipeline);
+  if (problems_.empty()) require_leaf(root, policy.pipeline);
   if (!main->to.empty() || !main->role.empty()) policy.main_route = std::move(main);
 }
 
-void PolicyReader::read_name(const Node& node, std::string& name) {
-  if (!read_string(node, problems_, name) || is_name(name)) return;
-  problems_.add(node, "a name is made of letters, digits, '.', '-' and '_'");
-}
-
 void PolicyReader::read_route_name(const Node& node, std::string& name) {
-  read_name(node, name);
+  if (!read_name(node, problems_, name)) return;
   if (name == "cache" || name == "default") {
-    problems_.add(node, "\"" + name + "\" cannot name a route: it names a way calls are served");
+    problems_.add(node, "a route cannot be named \"" + name + "\"",
+                  "share(" + name + ") already means what the " +
+                      (name == "cache" ? "cache" : "default reply") + " answers");
   }
   for (const auto& [other, where] : route_names_) {
     if (other != name) continue;
@@ -111,13 +101,16 @@ void PolicyReader::read_to(const Node& node, RouteSpec& route) {
   std::string text;
   if (!read_string(node, problems_, text)) return;
   route.span = node.span;
-  if (text.starts_with("role:") && text.size() > 5) {
+  if (text.starts_with("role:") && is_name(std::string_view(text).substr(5))) {
     route.role = text.substr(5);
     return;
   }
-  const auto slash = text.find('/');
-  if (slash == std::string::npos || slash == 0 || slash + 1 == text.size()) {
-    problems_.add(node, "a route leads to \"provider/model\" or \"role:NAME\"");
+  const std::string_view whole = text;
+  const auto slash = whole.find('/');
+  if (slash == whole.npos || !is_model_name(whole.substr(0, slash)) ||
+      !is_model_name(whole.substr(slash + 1))) {
+    problems_.add(node, quoted(text) + " is not a place calls can go to",
+                  "expected \"provider/model\" or \"role:NAME\"");
     return;
   }
   route.to = text;
@@ -125,29 +118,33 @@ void PolicyReader::read_to(const Node& node, RouteSpec& route) {
 
 void PolicyReader::read_role(const Node& node, RouteSpec& route) {
   std::string role;
-  if (!read_string(node, problems_, role)) return;
-  if (!route.role.empty()) problems_.add(node, "\"to\" already names a role");
+  if (!read_name(node, problems_, role)) return;
+  if (!route.role.empty()) {
+    problems_.add(node, "\"to\" already names a role", "leave one of them out");
+  }
   route.role = role;
 }
 
-// A pipeline leads somewhere: by its own "to", or by the routes of a fallback at its end.
-void PolicyReader::require_leaf(const Node& object, const RouteSpec& route,
-                                const std::vector<LayerSpec>& layers) {
+// A pipeline leads somewhere: by its own "to" or "role", or by the routes of a fallback at its end.
+void PolicyReader::require_leaf(const Node& object, const std::vector<LayerSpec>& layers) {
   const bool branches = !layers.empty() && std::holds_alternative<FallbackSpec>(layers.back());
-  const bool leads = !route.to.empty() || !route.role.empty();
-  const Node* to = object.find("to");
-  if (branches && leads && to != nullptr) {
-    problems_.add(*to, "this pipeline ends in a fallback, whose routes say where calls go",
-                  "never used");
+  bool leads = false;
+  for (const std::string_view key : {"route", "to", "role"}) {
+    const Node* node = object.find(key);
+    if (node == nullptr) continue;
+    leads |= key != "route";
+    if (!branches) continue;
+    problems_.add(*node, quoted(key) + " has no effect on a pipeline that ends in a fallback",
+                  "its routes say where calls go");
   }
-  if (!branches && !leads && to == nullptr && object.find("pipeline") != nullptr) {
-    problems_.add(object, "this pipeline leads nowhere",
-                  "add \"to\": \"provider/model\", or end the pipeline in a fallback");
-  }
+  if (branches || leads) return;
+  problems_.add(*object.find("pipeline"), "this pipeline leads nowhere",
+                "add \"to\": \"provider/model\" beside it, or end it in a fallback");
 }
 
 void PolicyReader::read_pipeline(const Node& node, std::vector<LayerSpec>& layers,
                                  std::size_t depth) {
+  bool too_deep = false;
   read_array(node, problems_, [&](const Node& item) {
     if (!layers.empty() && std::holds_alternative<FallbackSpec>(layers.back())) {
       problems_.add(item, "nothing can follow a fallback in its pipeline",
@@ -155,7 +152,9 @@ void PolicyReader::read_pipeline(const Node& node, std::vector<LayerSpec>& layer
       return;
     }
     if (depth + layers.size() > depth_max) {
-      problems_.add(item, "more than " + std::to_string(depth_max) + " layers inside each other");
+      if (!std::exchange(too_deep, true)) {
+        problems_.add(item, "more than " + std::to_string(depth_max) + " layers inside each other");
+      }
       return;
     }
     read_layer(item, layers, depth);
@@ -164,8 +163,11 @@ void PolicyReader::read_pipeline(const Node& node, std::vector<LayerSpec>& layer
 
 void PolicyReader::read_layer(const Node& node, std::vector<LayerSpec>& layers, std::size_t depth) {
   if (node.type != Node::Type::object || node.members.size() != 1) {
-    problems_.add(node, "a layer is an object with one key, its name",
-                  expected_one_of("", layer_names));
+    const bool several = node.members.size() > 1;
+    problems_.add(
+        *node.document, several ? node.members[1].key_span : node.span,
+        "a layer is an object with one key, its name",
+        several ? "put every layer into an object of its own" : expected_one_of("", layer_names));
     return;
   }
   const Node::Member& member = node.members.front();
@@ -213,8 +215,7 @@ void PolicyReader::read_breaker(const Node& node, BreakerOptions& options) {
                   [&](const Node& value) { count(value, options.close_after, 1'000'000); });
   object.optional("probes", [&](const Node& value) {
     if (value.type == Node::Type::string) {
-      std::size_t ignored = 0;
-      if (read_word(value, problems_, {"all"}, ignored)) options.probes = 0;
+      if (read_only_word(value, "all")) options.probes = 0;
     } else {
       count(value, options.probes, BreakerOptions::probes_max);
     }
@@ -232,12 +233,19 @@ void PolicyReader::read_breaker(const Node& node, BreakerOptions& options) {
   object.finish();
 }
 
+// What stands where otherwise a number does.
+bool PolicyReader::read_only_word(const Node& node, std::string_view word) {
+  if (node.text == word) return true;
+  problems_.add(node, "unexpected value " + quoted(node.text),
+                "expected a number, or " + quoted(word));
+  return false;
+}
+
 void PolicyReader::read_retry(const Node& node, RetryOptions& options) {
   ObjectReader object(node, problems_);
   object.optional("max_attempts", [&](const Node& value) {
     if (value.type == Node::Type::string) {
-      std::size_t ignored = 0;
-      if (read_word(value, problems_, {"unbounded"}, ignored)) options.max_attempts = 0;
+      if (read_only_word(value, "unbounded")) options.max_attempts = 0;
       return;
     }
     std::int64_t number = 0;
@@ -257,9 +265,9 @@ void PolicyReader::read_retry(const Node& node, RetryOptions& options) {
     }
   });
   object.finish();
-  if (options.max_attempts == 0 && options.give_up_after == forever) {
-    problems_.add(node, "this retry never stops",
-                  "give \"max_attempts\" a number, or add \"give_up_after\"");
+  if (options.max_attempts == 0 && node.find("give_up_after") == nullptr) {
+    problems_.add(*node.find("max_attempts"), "this retry never stops",
+                  "expected a number, or \"give_up_after\" beside it");
   }
 }
 
@@ -296,6 +304,7 @@ void PolicyReader::read_fallback(const Node& node, FallbackSpec& spec, std::size
 }
 
 void PolicyReader::read_route(const Node& node, FallbackSpec& spec, std::size_t depth) {
+  const std::size_t before = problems_.size();
   RouteSpec route;
   route.span = node.span;
   ObjectReader object(node, problems_);
@@ -305,7 +314,7 @@ void PolicyReader::read_route(const Node& node, FallbackSpec& spec, std::size_t 
   object.required("pipeline",
                   [&](const Node& value) { read_pipeline(value, route.pipeline, depth); });
   object.finish();
-  require_leaf(node, route, route.pipeline);
+  if (problems_.size() == before) require_leaf(node, route.pipeline);
   spec.routes.push_back(std::move(route));
 }
 
@@ -316,20 +325,29 @@ void PolicyReader::read_then(const Node& node, FallbackOptions& options) {
       problems_.add(item, "nothing can follow a default reply: it always answers");
       return;
     }
+    const bool again = options.cached;
     if (item.type == Node::Type::string) {
-      std::size_t ignored = 0;
-      if (read_word(item, problems_, {"cached"}, ignored)) options.cached = true;
+      if (item.text != "cached") {
+        problems_.add(item, "unexpected value " + quoted(item.text),
+                      "expected \"cached\" or { \"default\": … }");
+        return;
+      }
+      if (again) problems_.add(item, "a cached reply was looked for already");
+      options.cached = true;
       return;
     }
+    const std::size_t before = problems_.size();
     ObjectReader object(item, problems_);
     const Node* cached = object.optional("cached");
     const Node* reply = object.optional("default");
     object.finish();
-    if (item.type == Node::Type::object && (cached == nullptr) == (reply == nullptr)) {
+    if (problems_.size() != before) return;
+    if ((cached == nullptr) == (reply == nullptr)) {
       problems_.add(item, "expected \"cached\", { \"cached\": … } or { \"default\": … }");
       return;
     }
     if (cached != nullptr) {
+      if (again) problems_.add(item, "a cached reply was looked for already");
       options.cached = true;
       ObjectReader cached_object(*cached, problems_);
       cached_object.optional("ttl", [&](const Node& value) {
@@ -353,15 +371,23 @@ void PolicyReader::read_jitter(const Node& node, Jitter& jitter) {
 }
 
 void PolicyReader::read_wait(const Node& node, BackoffOptions& options) {
+  if (node.type != Node::Type::object) {
+    const bool fixed = node.type == Node::Type::string && parse_duration(node.text);
+    problems_.add(node, "a wait is either { \"fixed\": … } or { \"exponential\": … }",
+                  fixed ? "did you mean { \"fixed\": " + quoted(node.text) + " }?" : "");
+    return;
+  }
+  const std::size_t before = problems_.size();
   ObjectReader object(node, problems_);
   const Node* fixed = object.optional("fixed");
   const Node* exponential = object.optional("exponential");
   object.finish();
-  if (node.type == Node::Type::object && (fixed == nullptr) == (exponential == nullptr)) {
+  if (problems_.size() != before) return;
+  if ((fixed == nullptr) == (exponential == nullptr)) {
     problems_.add(node, "a wait is either { \"fixed\": … } or { \"exponential\": … }");
     return;
   }
-  if (fixed != nullptr && fixed->type == Node::Type::string) {
+  if (fixed != nullptr && fixed->type != Node::Type::object) {
     options = {BackoffOptions::Shape::fixed, {}, {}, forever, Jitter::none};
     read_duration(*fixed, problems_, options.multiplier);
   } else if (fixed != nullptr) {
@@ -382,18 +408,26 @@ void PolicyReader::read_wait(const Node& node, BackoffOptions& options) {
     });
     shape.optional("jitter", [&](const Node& value) { read_jitter(value, options.jitter); });
     shape.finish();
-    if (options.min > options.max) {
-      problems_.add(*exponential, "\"min\" (" + format_duration(options.min) +
-                                      ") is greater than \"max\" (" + format_duration(options.max) +
-                                      ")");
-      options.min = options.max;
+    const Node* min = exponential->find("min");
+    if (min != nullptr && options.min > options.max) {
+      const bool said = exponential->find("max") != nullptr;
+      problems_.add(*min, "\"min\" is greater than \"max\"",
+                    "\"max\" is " + format_duration(options.max) +
+                        (said ? "" : " unless the file says otherwise"));
     }
   }
 }
 
 void PolicyReader::read_outcomes(const Node& node, OutcomeSet& set) {
+  if (node.type == Node::Type::string) {
+    problems_.add(node, "expected a list of outcomes", "did you mean [" + quoted(node.text) + "]?");
+    return;
+  }
   set = OutcomeSet::none();
-  read_array(node, problems_, [&](const Node& item) { read_outcome(item, set); });
+  const bool read = read_array(node, problems_, [&](const Node& item) { read_outcome(item, set); });
+  if (read && node.items.empty()) {
+    problems_.add(node, "this list names no outcome", "name one, or leave the key out");
+  }
 }
 
 void PolicyReader::read_outcome(const Node& node, OutcomeSet& set) {
@@ -417,12 +451,18 @@ void PolicyReader::read_outcome(const Node& node, OutcomeSet& set) {
     set.add(*kind);
     return;
   }
-  if (text.starts_with("status") && read_status(node, set)) return;
+  if (text.starts_with("status")) {
+    if (read_status(node, set)) return;
+    problems_.add(
+        node, quoted(text) + " names no status a call can fail with",
+        "expected 400 to 599, as in \"status 429\", \"status 500-599\", \"status >= 500\"");
+    return;
+  }
   for (std::size_t i = 1; i < outcome_kind_count; ++i) {
     words.push_back(to_string(static_cast<OutcomeKind>(i)));
   }
   words.push_back("status 500-599");
-  problems_.add(node, "\"" + text + "\" is no outcome a call can fail with",
+  problems_.add(node, quoted(text) + " is no outcome a call can fail with",
                 expected_one_of(text, words));
 }
 
@@ -432,7 +472,8 @@ bool PolicyReader::read_status(const Node& node, OutcomeSet& set) {
   const auto number = [](std::string_view digits) -> std::uint16_t {
     unsigned value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    const bool whole = error == std::errc{} && end == digits.data() + digits.size();
+    const bool whole =
+        digits.size() == 3 && error == std::errc{} && end == digits.data() + digits.size();
     return whole && value >= 400 && value <= 599 ? static_cast<std::uint16_t>(value)
                                                  : std::uint16_t{0};
   };

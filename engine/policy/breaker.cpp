@@ -40,14 +40,23 @@ std::optional<Breaker::Permit> Breaker::acquire(Instant now) {
 
 std::optional<Breaker::Permit> Breaker::acquire_probe(Instant now) {
   if (probes_.empty()) return Permit{generation_, Permit::no_probe, 0};
-  for (std::uint16_t i = 0; i < probes_.size(); ++i) {
-    ProbeSlot& slot = probes_[i];
-    if (slot.taken && now < slot.expires) continue;
-    if (!slot.taken) ++probes_in_flight_;
-    slot = {true, slot.lease + 1, after(now, options_.probe_lease)};
-    return Permit{generation_, i, slot.lease};
+  const std::size_t chosen = free_or_overdue(now);
+  if (chosen == probes_.size()) return std::nullopt;
+  ProbeSlot& slot = probes_[chosen];
+  if (!slot.taken) ++probes_in_flight_;
+  slot = {true, slot.lease + 1, after(now, options_.probe_lease)};
+  return Permit{generation_, static_cast<std::uint16_t>(chosen), slot.lease};
+}
+
+// A slow probe keeps its permit while another is to be had; else the longest overdue one goes.
+std::size_t Breaker::free_or_overdue(Instant now) const {
+  std::size_t overdue = probes_.size();
+  for (std::size_t i = 0; i < probes_.size(); ++i) {
+    if (!probes_[i].taken) return i;
+    if (now < probes_[i].expires) continue;
+    if (overdue == probes_.size() || probes_[i].expires < probes_[overdue].expires) overdue = i;
   }
-  return std::nullopt;
+  return overdue;
 }
 
 // True when the permit was still the holder's: of this generation, and not taken over by a later

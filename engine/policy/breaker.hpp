@@ -41,8 +41,8 @@ struct BreakerOptions {
   std::uint32_t probes = 1;
   static constexpr std::uint32_t probes_max = 1024;
 
-  /// How long a probe may hold its permit before another may take it. Ignored when `probes` is 0.
-  /// Default 60 s.
+  /// How long a probe may hold its permit before another, finding no free one, may take it.
+  /// Ignored when `probes` is 0. Default 60 s.
   Duration probe_lease = std::chrono::seconds{60};
 
   /// What a result does whose permit is from an earlier state.
@@ -104,6 +104,7 @@ class Breaker {
   };
 
   std::optional<Permit> acquire_probe(Instant now);
+  std::size_t free_or_overdue(Instant now) const;
   bool give_back(const Permit& permit);
   bool is_late(const Permit& permit) const { return permit.generation != generation_; }
   void succeed(Instant now);

@@ -23,7 +23,7 @@ struct FallbackOptions {
   Duration cached_ttl = std::chrono::hours{1};
 
   /// After that: this reply. Null for none (default).
-  SharedText default_reply;
+  SharedText default_reply{};
 };
 
 /// What to do after a failure.

@@ -28,13 +28,13 @@ struct RetryOptions {
   /// stop_after_delay does; a deadline does not overshoot). Default: no bound.
   Duration give_up_after = forever;
 
-  BackoffOptions wait;
+  BackoffOptions wait{};
 
   /// Which failures are tried again. Default: the retryable ones.
   OutcomeSet on = OutcomeSet::of(ErrorClass::retryable);
 
   /// A further failure to retry on, for programs; null for none. Not available in policy files.
-  std::function<bool(const Outcome&)> when;
+  std::function<bool(const Outcome&)> when{};
 
   /// Default at_least.
   HintUse retry_after = HintUse::at_least;
@@ -70,7 +70,7 @@ struct RetryDecision {
 ///
 /// A wait that would not end before `deadline` is not begun: failing now with the real error beats
 /// failing later with a timeout. *Determinism*: consumes from `draws` what backoff_delay does, and
-/// only when it retries.
+/// only when nothing but the deadline is left to stop it.
 RetryDecision next_retry(const RetryOptions& options, const RetryState& state,
                          const Outcome& outcome, Instant now, Instant deadline, Draws& draws);
 

@@ -88,6 +88,9 @@ class Context final : public boost::asio::execution_context, public Runtime {
 
   std::uint64_t events() const { return log_.events(); }
 
+  /// When the last event was: run_until may have gone on since. Instant{} before the first.
+  Instant last_event() const { return log_.last_at(); }
+
   /// A digest of every event so far: instant and job name, in order. Compare it between runs of one
   /// build; any change to who waits for what changes it.
   std::uint64_t schedule_digest() const { return log_.digest(); }

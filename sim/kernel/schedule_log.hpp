@@ -25,6 +25,11 @@ class ScheduleLog {
 
   std::uint64_t events() const { return events_; }
 
+  /// When the last event was; Instant{} before the first.
+  Instant last_at() const {
+    return events_ == 0 ? Instant{} : last_[(events_ - 1) % remembered].at;
+  }
+
   /// Equal for equal sequences of (instant, job name). Two sequences of one length that differ in a
   /// single word never collide.
   std::uint64_t digest() const { return state_ ^ state_ >> 29; }

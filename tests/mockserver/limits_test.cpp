@@ -158,6 +158,15 @@ TEST(Limits, ARequestWhoseReplyWillBreakOffStillPassesTheLimits) {
   EXPECT_EQ(world.provider().count(0).injected, 1u);
 }
 
+TEST(Limits, ABreakDecidedBeforeTheLimitsIsNotOverruledAfterThem) {
+  World world = openai("{}", R"([
+      {"on": "openai/gpt-4", "error": "stream_truncated", "first": 2},
+      {"on": "openai/gpt-4", "sequence": ["server_error"], "after_limits": true}])");
+  EXPECT_EQ(world.serve(request(1), 0s).kind, OutcomeKind::stream_truncated);
+  EXPECT_EQ(world.serve(request(2), 0s).kind, OutcomeKind::stream_truncated);
+  EXPECT_EQ(world.serve(request(3), 0s).kind, OutcomeKind::success) << "its turn has passed";
+}
+
 TEST(Concurrency, AFullModelQueuesInOrderOfArrival) {
   // 0s one runs, two and three wait | 1s one ends, two starts | 2s two ends, three starts
   World world = openai(R"({"concurrent": 1})");

@@ -36,8 +36,7 @@ Action CacheLayer::resume(Visit& visit, Signal signal, Outcome& outcome) {
     case Signal::time:
       break;
   }
-  BROWNOUT_CHECK(!"a cache layer does not wait for a time");
-  return Action::turn();
+  BROWNOUT_UNREACHABLE("a cache layer does not wait for a time");
 }
 
 Action CacheLayer::ask(Visit&, Frame& frame) {
@@ -96,6 +95,7 @@ void CacheLayer::share(Frame& leader, const Outcome& outcome) {
     follower->grant = outcome;
     follower->grant.billed_input_tokens = 0;
     follower->grant.billed_output_tokens = 0;
+    follower->grant.committed = false;  // the leader's caller has seen output, this one has not
     if (outcome.served == Served::live) follower->grant.served = Served::shared;
     follower->call->wake();
   }

@@ -42,9 +42,9 @@ Action FallbackLayer::take(FallbackStep step, Visit& visit, Outcome& outcome) {
       outcome = answer_by_default(options_);
       break;
     // A failure that does not move on is the caller's or the operator's to see, whatever failed
-    // before it.
+    // before it; so is one whose output has reached the caller, which no layer above may repeat.
     case FallbackStep::give_up:
-      if (options_.on.contains(outcome)) outcome = std::move(frame.kept);
+      if (!outcome.committed && options_.on.contains(outcome)) outcome = std::move(frame.kept);
       break;
   }
   return end(visit);

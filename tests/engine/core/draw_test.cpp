@@ -137,7 +137,7 @@ TEST(Draws, BetweenEqualEndsIsThatEndAndStillTakesOneWord) {
 }
 
 RC_GTEST_PROP(Draws, BetweenStaysWithinItsEnds, ()) {
-  const auto ends = *rc::gen::pair(rc::gen::arbitrary<std::int32_t>(), rc::gen::positive<int>());
+  const auto ends = *rc::gen::pair(rc::gen::nonNegative<int>(), rc::gen::positive<int>());
   const Duration low{ends.first};
   const Duration high = low + Duration{ends.second};
   Draws draws(*rc::gen::arbitrary<std::uint64_t>(), 0, 0);

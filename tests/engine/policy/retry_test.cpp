@@ -1,0 +1,234 @@
+#include "engine/policy/retry.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace brownout {
+namespace {
+
+using namespace std::chrono_literals;
+using enum OutcomeKind;
+
+constexpr Instant at(Duration since_start) {
+  return Instant{} + since_start;
+}
+
+Draws draws_for(std::uint64_t call) {
+  return DrawFamily(1, Purpose::backoff_jitter, "test").at(call);
+}
+
+BackoffOptions fixed_wait(Duration wait) {
+  return {.shape = BackoffOptions::Shape::fixed, .multiplier = wait, .jitter = Jitter::none};
+}
+
+struct After {
+  std::uint32_t attempts = 1;
+  Duration now = 1s;
+  Instant deadline = never;
+};
+
+// The first attempt began at 0s.
+RetryDecision decide(const RetryOptions& options, const Outcome& outcome, const After& after = {}) {
+  Draws draws = draws_for(1);
+  return next_retry(options, {after.attempts, Instant{}}, outcome, at(after.now), after.deadline,
+                    draws);
+}
+
+RetryStop stop_of(const RetryOptions& options, const Outcome& outcome, const After& after = {}) {
+  return decide(options, outcome, after).stop;
+}
+
+TEST(Retry, TriesAgainAfterTheWait) {
+  const RetryDecision decision =
+      decide({.wait = fixed_wait(5s)}, Outcome::failure(server_error), {.now = 2s});
+  EXPECT_TRUE(decision.retries());
+  EXPECT_EQ(decision.at, at(7s));
+}
+
+TEST(Retry, TheNthRetryWaitsTheNthBackoff) {
+  const RetryOptions options{
+      .max_attempts = 7, .wait = {.multiplier = 1s, .min = 4s, .max = 10s, .jitter = Jitter::none}};
+  std::vector<Duration> waits;
+  for (std::uint32_t attempts = 1; attempts < 7; ++attempts) {
+    const auto decision =
+        decide(options, Outcome::failure(server_error), {.attempts = attempts, .now = 100s});
+    waits.push_back(decision.at - at(100s));
+  }
+  EXPECT_THAT(waits, testing::ElementsAre(4s, 4s, 4s, 8s, 10s, 10s));
+}
+
+TEST(Retry, SuccessIsNotRepeated) {
+  EXPECT_EQ(stop_of({}, Outcome{}), RetryStop::succeeded);
+}
+
+TEST(Retry, OnlyWhatIsRetryableByDefault) {
+  for (std::size_t i = 1; i < outcome_kind_count; ++i) {
+    const auto kind = static_cast<OutcomeKind>(i);
+    const bool retries = decide({}, Outcome::failure(kind)).retries();
+    EXPECT_EQ(retries, classify(kind) == ErrorClass::retryable) << to_string(kind);
+  }
+}
+
+TEST(Retry, NeitherAWrongKeyNorATooLongPromptIsTriedAgain) {
+  EXPECT_EQ(stop_of({}, Outcome::failure(authentication, 401)), RetryStop::not_retryable);
+  EXPECT_EQ(stop_of({}, Outcome::failure(context_length, 400)), RetryStop::not_retryable);
+}
+
+TEST(Retry, AFailureMayBeNamedByItsStatus) {
+  RetryOptions options{.on = OutcomeSet::none().add_status(529, 529)};
+  EXPECT_TRUE(decide(options, Outcome::failure(overloaded, 529)).retries());
+  EXPECT_EQ(stop_of(options, Outcome::failure(overloaded, 503)), RetryStop::not_retryable);
+}
+
+TEST(Retry, APredicateAddsToTheSetAndIsAskedOnlyAboutTheRest) {
+  int asked = 0;
+  RetryOptions options{.on = OutcomeSet::of({timed_out})};
+  options.when = [&](const Outcome& outcome) { return ++asked, outcome.status == 418; };
+  EXPECT_TRUE(decide(options, Outcome::failure(timed_out)).retries());
+  EXPECT_EQ(asked, 0);
+  EXPECT_TRUE(decide(options, Outcome::failure(invalid_request, 418)).retries());
+  EXPECT_EQ(stop_of(options, Outcome::failure(invalid_request, 400)), RetryStop::not_retryable);
+  EXPECT_EQ(asked, 2);
+}
+
+TEST(Retry, WhatHasReachedTheCallerIsNeverStartedAgain) {
+  Outcome outcome = Outcome::failure(stream_truncated);
+  EXPECT_TRUE(decide({}, outcome).retries());
+  outcome.committed = true;
+  RetryOptions options{.on = OutcomeSet::any()};
+  options.when = [](const Outcome&) { return true; };
+  EXPECT_EQ(stop_of(options, outcome), RetryStop::committed);
+}
+
+TEST(Retry, MaxAttemptsCountsTheFirstOne) {
+  const Outcome failure = Outcome::failure(server_error);
+  EXPECT_TRUE(decide({.max_attempts = 3}, failure, {.attempts = 2}).retries());
+  EXPECT_EQ(stop_of({.max_attempts = 3}, failure, {.attempts = 3}), RetryStop::attempts_spent);
+  EXPECT_EQ(stop_of({.max_attempts = 1}, failure), RetryStop::attempts_spent);
+}
+
+TEST(Retry, ZeroAttemptsMeansNoBound) {
+  EXPECT_TRUE(decide({.max_attempts = 0}, Outcome::failure(server_error), {.attempts = 1'000'000})
+                  .retries());
+}
+
+TEST(Retry, GivesUpAtTheInstantTheTimeIsSpentAndNotBefore) {
+  const RetryOptions options{.max_attempts = 0, .give_up_after = 300s, .wait = fixed_wait(120s)};
+  const Outcome failure = Outcome::failure(rate_limited);
+  const RetryDecision decision = decide(options, failure, {.now = 300s - 1ns});
+  EXPECT_TRUE(decision.retries());
+  EXPECT_EQ(decision.at, at(420s - 1ns)) << "the last wait may overshoot";
+  EXPECT_EQ(stop_of(options, failure, {.now = 300s}), RetryStop::time_spent);
+}
+
+TEST(Retry, ADeadlineDoesNotOvershoot) {
+  const RetryOptions options{.wait = fixed_wait(4s)};
+  const Outcome failure = Outcome::failure(server_error);
+  EXPECT_EQ(stop_of(options, failure, {.now = 1s, .deadline = at(5s)}), RetryStop::deadline);
+  const RetryDecision decision = decide(options, failure, {.now = 1s, .deadline = at(5s + 1ns)});
+  EXPECT_TRUE(decision.retries());
+  EXPECT_EQ(decision.at, at(5s));
+}
+
+TEST(Retry, TheServersHintIsALowerBound) {
+  Outcome outcome = Outcome::failure(rate_limited, 429);
+  outcome.retry_after = 6s;
+  EXPECT_EQ(decide({.wait = fixed_wait(4s)}, outcome).at, at(7s));
+  EXPECT_EQ(decide({.wait = fixed_wait(9s)}, outcome).at, at(10s));
+}
+
+TEST(Retry, TheServersHintMayBeIgnored) {
+  Outcome outcome = Outcome::failure(rate_limited, 429);
+  outcome.retry_after = 6s;
+  EXPECT_EQ(decide({.wait = fixed_wait(4s), .retry_after = HintUse::ignore}, outcome).at, at(5s));
+}
+
+TEST(Retry, AHintBeyondTheDeadlineEndsTheCallNow) {
+  Outcome outcome = Outcome::failure(rate_limited, 429);
+  outcome.retry_after = 60s;
+  EXPECT_EQ(stop_of({.wait = fixed_wait(4s)}, outcome, {.deadline = at(60s)}), RetryStop::deadline);
+}
+
+TEST(Retry, AnEndlessHintIsNeverDueAndDoesNotOverflow) {
+  Outcome outcome = Outcome::failure(rate_limited, 429);
+  outcome.retry_after = forever;
+  EXPECT_EQ(stop_of({}, outcome), RetryStop::deadline);
+}
+
+TEST(Retry, TheFirstReasonToStopIsTheOneGiven) {
+  Outcome outcome = Outcome::failure(authentication, 401);
+  const RetryOptions options{.max_attempts = 1, .give_up_after = 1ns};
+  EXPECT_EQ(stop_of(options, outcome), RetryStop::not_retryable);
+  outcome.kind = server_error;
+  EXPECT_EQ(stop_of(options, outcome), RetryStop::attempts_spent);
+}
+
+TEST(Retry, ReasonsHaveNames) {
+  EXPECT_EQ(to_string(RetryStop::no), "no");
+  EXPECT_EQ(to_string(RetryStop::not_retryable), "not_retryable");
+  EXPECT_EQ(to_string(RetryStop::deadline), "deadline");
+}
+
+// Retries one failing call until it stops; an attempt takes as long as `attempt_takes`.
+struct Run {
+  std::uint32_t attempts = 1;
+  std::vector<std::pair<Instant, Instant>> waits;
+  RetryStop stop = RetryStop::no;
+};
+
+Run retry_until_it_stops(const RetryOptions& options, const std::vector<Outcome>& outcomes,
+                         Duration attempt_takes, Instant deadline) {
+  Run run;
+  Instant now{};
+  for (std::size_t i = 0;; ++i) {
+    now += attempt_takes;
+    Draws draws = draws_for(i);
+    const RetryDecision decision = next_retry(options, {run.attempts, Instant{}},
+                                              outcomes[i % outcomes.size()], now, deadline, draws);
+    run.stop = decision.stop;
+    if (!decision.retries()) return run;
+    run.waits.emplace_back(now, decision.at);
+    now = decision.at;
+    ++run.attempts;
+  }
+}
+
+RC_GTEST_PROP(Retry, KeepsEveryBoundItWasGiven, ()) {
+  const auto milliseconds = [](std::int64_t most) {
+    return std::chrono::milliseconds{*rc::gen::inRange<std::int64_t>(0, most)};
+  };
+  RetryOptions options;
+  options.max_attempts = *rc::gen::inRange<std::uint32_t>(1, 12);
+  options.give_up_after = 1ms + milliseconds(200'000);
+  options.wait.multiplier = 1ms + milliseconds(5'000);
+  options.wait.min = milliseconds(5'000);
+  options.wait.max = options.wait.min + milliseconds(60'000);
+  options.wait.jitter = *rc::gen::element(Jitter::none, Jitter::full, Jitter::equal);
+  options.retry_after = *rc::gen::element(HintUse::ignore, HintUse::at_least);
+  const Instant deadline = at(milliseconds(200'000));
+  std::vector<Outcome> outcomes(1 + *rc::gen::inRange<std::size_t>(0, 6));
+  for (Outcome& outcome : outcomes) {
+    outcome = Outcome::failure(*rc::gen::element(rate_limited, server_error, timed_out));
+    if (*rc::gen::arbitrary<bool>()) outcome.retry_after = milliseconds(90'000);
+  }
+
+  const Run run = retry_until_it_stops(options, outcomes, milliseconds(3'000), deadline);
+  RC_ASSERT(run.attempts <= options.max_attempts);
+  for (std::size_t i = 0; i < run.waits.size(); ++i) {
+    const auto& [from, until] = run.waits[i];
+    const std::optional<Duration> hint = outcomes[i % outcomes.size()].retry_after;
+    const bool obeys = options.retry_after == HintUse::at_least && hint;
+    RC_ASSERT(until < deadline);
+    RC_ASSERT(from - Instant{} < options.give_up_after);
+    RC_ASSERT(until - from >= options.wait.min);
+    RC_ASSERT(until - from <= std::max(options.wait.max, obeys ? *hint : Duration{0}));
+    if (obeys) RC_ASSERT(until - from >= *hint);
+  }
+}
+
+}  // namespace
+}  // namespace brownout

@@ -1,0 +1,137 @@
+#include "tests/support/engine/scripted_transport.hpp"
+
+#include <algorithm>
+
+#include "engine/core/check.hpp"
+
+namespace brownout::testing {
+namespace {
+
+constexpr JobName flight_job{"scripted attempt"};
+
+/// What an answer becomes under limits: how it ends, and how long after its start.
+struct Course {
+  Duration takes;
+  Outcome outcome;
+};
+
+Course play(const Answer& answer, const Attempt& attempt, Instant now) {
+  const bool stream = attempt.request->stream;
+  const Duration first = stream ? std::min(answer.first_token, answer.takes) : answer.takes;
+  Duration limit = attempt.limits.end - now;
+  if (stream && first > attempt.limits.first_token) {
+    limit = std::min(limit, attempt.limits.first_token);
+  } else if (stream && answer.takes - first > attempt.limits.idle) {
+    limit = std::min(limit, after(Instant{} + first, attempt.limits.idle) - Instant{});
+  }
+  Course course;
+  course.takes = std::min(answer.takes, limit);
+  course.outcome.kind = answer.takes > limit ? OutcomeKind::timed_out : answer.kind;
+  course.outcome.committed = stream && answer.first_token <= course.takes;
+  if (course.outcome.kind == answer.kind) {
+    course.outcome.retry_after = answer.retry_after;
+    course.outcome.status = answer.status;
+  }
+  course.outcome.billed_input_tokens = answer.billed_tokens;
+  return course;
+}
+
+}  // namespace
+
+class ScriptedTransport::Flight final : public Timer {
+ public:
+  Flight(ScriptedTransport& transport, Handle handle, const Attempt& attempt,
+         AttemptListener& listener, Outcome outcome)
+      : Timer(flight_job),
+        transport_(transport),
+        handle_(handle),
+        attempt_(attempt),
+        listener_(listener),
+        outcome_(std::move(outcome)) {}
+
+  void fire() override { transport_.end(handle_); }
+
+  const Attempt& attempt() const { return attempt_; }
+  AttemptListener& listener() { return listener_; }
+  Outcome& outcome() { return outcome_; }
+
+ private:
+  ScriptedTransport& transport_;
+  const Handle handle_;
+  const Attempt attempt_;
+  AttemptListener& listener_;
+  Outcome outcome_;
+};
+
+ScriptedTransport::ScriptedTransport(Runtime& runtime, std::vector<Event>& events)
+    : runtime_(runtime), events_(events) {}
+
+ScriptedTransport::~ScriptedTransport() {
+  for (auto& [handle, flight] : flights_) runtime_.disarm(*flight);
+}
+
+Result<TargetId> ScriptedTransport::resolve(std::string_view target) {
+  auto found = std::ranges::find(targets_, target);
+  if (found == targets_.end()) found = targets_.insert(found, std::string(target));
+  return static_cast<TargetId>(found - targets_.begin());
+}
+
+void ScriptedTransport::script(TargetId target, const std::vector<Answer>& answers) {
+  scripts_[target].insert(scripts_[target].end(), answers.begin(), answers.end());
+}
+
+Answer ScriptedTransport::next_answer(TargetId target) {
+  Answer answer = otherwise_;
+  if (auto& script = scripts_[target]; !script.empty()) {
+    answer = script.front();
+    script.pop_front();
+  }
+  const auto replaced = replaced_.find(started_++);
+  return replaced == replaced_.end() ? answer : replaced->second;
+}
+
+Transport::Handle ScriptedTransport::start(const Attempt& attempt, AttemptListener& listener) {
+  const Instant now = runtime_.now();
+  const Handle handle{started_ + 1};
+  const Answer answer = next_answer(attempt.target);
+  const std::uint32_t number = asked_[attempt.target]++;
+  Course course = play(answer, attempt, now);
+  if (course.outcome.ok()) {
+    course.outcome.reply.text = std::make_shared<const std::string>(
+        "reply " + std::to_string(number) + " from " + targets_[attempt.target]);
+  }
+  auto flight =
+      std::make_unique<Flight>(*this, handle, attempt, listener, std::move(course.outcome));
+  if (course.takes != forever) runtime_.arm(*flight, after(now, course.takes));
+  flights_.emplace(handle, std::move(flight));
+  events_.push_back({.what = Event::What::asked,
+                     .at = now,
+                     .call = attempt.call,
+                     .target = attempt.target,
+                     .nth = attempt.nth_at_target,
+                     .limits = attempt.limits});
+  return handle;
+}
+
+void ScriptedTransport::end(Handle handle) {
+  const auto node = flights_.extract(handle);
+  BROWNOUT_CHECK(!node.empty());
+  Flight& flight = *node.mapped();
+  flight.listener().on_end(std::move(flight.outcome()));
+}
+
+Outcome ScriptedTransport::detach(Handle handle) {
+  const auto node = flights_.extract(handle);
+  BROWNOUT_CHECK(!node.empty());
+  Flight& flight = *node.mapped();
+  runtime_.disarm(flight);
+  events_.push_back({.what = Event::What::detached,
+                     .at = runtime_.now(),
+                     .call = flight.attempt().call,
+                     .target = flight.attempt().target});
+  Outcome outcome = Outcome::failure(OutcomeKind::cancelled);
+  outcome.billed_input_tokens = flight.outcome().billed_input_tokens;
+  return outcome;
+}
+
+}  // namespace brownout::testing

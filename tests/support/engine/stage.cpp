@@ -1,0 +1,252 @@
+#include "tests/support/engine/stage.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "engine/core/check.hpp"
+#include "engine/pipeline/pipeline.hpp"
+
+namespace brownout::testing {
+namespace {
+
+constexpr JobName lookup_job{"slow lookup"};
+constexpr JobName later_job{"stage direction"};
+
+std::string model_of(std::string_view target) {
+  return std::string(target.substr(target.find('/') + 1));
+}
+
+}  // namespace
+
+class SlowStore::Pending final : public Timer {
+ public:
+  Pending(SlowStore& store, const CacheKey& key, ReplyLookup& lookup)
+      : Timer(lookup_job), store_(store), key_(key), lookup_(lookup) {}
+
+  void fire() override {
+    SlowStore& store = store_;
+    ReplyLookup& lookup = lookup_;
+    const CacheKey key = key_;
+    store.lookups_.erase(&lookup);
+    store.replies_.get(key, lookup);
+  }
+
+ private:
+  SlowStore& store_;
+  const CacheKey key_;
+  ReplyLookup& lookup_;
+};
+
+SlowStore::SlowStore(Runtime& runtime) : runtime_(runtime) {}
+
+SlowStore::~SlowStore() {
+  for (auto& [lookup, pending] : lookups_) runtime_.disarm(*pending);
+}
+
+void SlowStore::get(const CacheKey& key, ReplyLookup& lookup) {
+  if (delay_ == Duration{0}) return replies_.get(key, lookup);
+  auto pending = std::make_unique<Pending>(*this, key, lookup);
+  runtime_.arm(*pending, after(runtime_.now(), delay_));
+  const bool is_new = lookups_.emplace(&lookup, std::move(pending)).second;
+  BROWNOUT_CHECK(is_new);
+}
+
+void SlowStore::cancel(ReplyLookup& lookup) {
+  const auto found = lookups_.find(&lookup);
+  BROWNOUT_CHECK(found != lookups_.end());
+  runtime_.disarm(*found->second);
+  lookups_.erase(found);
+}
+
+Policy policy_of(std::string_view pipeline, std::string_view rest) {
+  auto policy = parse_policy(
+      "test.json",
+      fmt::format(R"({{"kind": "policy", "version": 1, "name": "test", "pipeline": {}{}{}}})",
+                  pipeline, rest.empty() ? "" : ", ", rest));
+  if (policy) return std::move(*policy);
+  for (const Error& error : policy.error()) ADD_FAILURE() << error.to_string();
+  return {};
+}
+
+class Stage::Later final : public Timer {
+ public:
+  explicit Later(std::function<void()> action) : Timer(later_job), action_(std::move(action)) {}
+  void fire() override { action_(); }
+
+ private:
+  std::function<void()> action_;
+};
+
+Stage::Stage(Policy policy, std::uint64_t seed)
+    : context_({.seed = seed}),
+      transport_(context_, events_),
+      store_(context_),
+      policy_(std::move(policy)) {
+  std::vector<std::string> targets;
+  std::vector<TargetId> target_ids;
+  for (const RouteSpec* route : policy_.routes()) {
+    targets.push_back(route->to.empty() ? "role/" + route->role : route->to);
+    target_ids.push_back(*transport_.resolve(targets.back()));
+  }
+  for (const std::string& target : transport_.targets()) {
+    names_.targets.push_back(model_of(target));
+  }
+  auto pipeline = std::make_unique<Pipeline>(policy_, targets, target_ids, seed);
+  for (const auto& info : pipeline->breakers()) names_.breakers.push_back(info.name);
+  Observer& observer = *this;
+  engine_ = std::make_unique<Engine>(context_, transport_, store_, observer, std::move(pipeline));
+}
+
+Stage::~Stage() {
+  engine_.reset();
+  for (const auto& timer : later_) context_.disarm(*timer);
+}
+
+void Stage::script(std::string_view model, const std::vector<Answer>& answers) {
+  const auto found = std::ranges::find(names_.targets, model);
+  ASSERT_NE(found, names_.targets.end()) << model;
+  transport_.script(static_cast<TargetId>(found - names_.targets.begin()), answers);
+}
+
+void Stage::call(const CallPlan& plan) {
+  Request& request = requests_[plan.id];
+  request.key = {plan.prompt, plan.prompt};
+  request.stream = plan.stream;
+  starting_ = true;
+  calls_[plan.id] = &engine_->start(plan.id, request, plan.deadline, *this);
+  starting_ = false;
+}
+
+void Stage::call_at(Duration when, const CallPlan& plan) {
+  later(when, [this, plan] { call(plan); });
+}
+
+void Stage::cancel(CallId id) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;
+  Call* const call = found->second;
+  calls_.erase(found);
+  engine_->cancel(*call);
+}
+
+void Stage::later(Duration when, std::function<void()> action) {
+  later_.push_back(std::make_unique<Later>(std::move(action)));
+  context_.arm(*later_.back(), at(when));
+}
+
+void Stage::run() {
+  ASSERT_EQ(context_.run_until_idle(), sim::Stop::idle);
+}
+
+void Stage::run_until(Duration when) {
+  const sim::Stop stop = context_.run_until(at(when));
+  ASSERT_TRUE(stop == sim::Stop::idle || stop == sim::Stop::reached);
+}
+
+std::vector<std::string> Stage::lines(const std::function<bool(const Event&)>& wanted) const {
+  std::vector<std::string> lines;
+  for (const Event& event : events_) {
+    if (wanted(event)) lines.push_back(to_string(event, names_));
+  }
+  return lines;
+}
+
+std::vector<std::string> Stage::log() const {
+  return lines([](const Event& event) {
+    return event.what != Event::What::observed && event.what != Event::What::detached;
+  });
+}
+
+std::vector<std::string> Stage::full_log() const {
+  return lines([](const Event&) { return true; });
+}
+
+std::vector<std::string> Stage::log_of(CallId id) const {
+  return lines([id](const Event& event) {
+    return event.call == id && event.what != Event::What::observed &&
+           event.what != Event::What::detached && event.what != Event::What::moved;
+  });
+}
+
+std::size_t Stage::ends(CallId id) const {
+  return static_cast<std::size_t>(std::ranges::count_if(events_, [id](const Event& event) {
+    return event.what == Event::What::ended && event.call == id;
+  }));
+}
+
+const Breaker& Stage::breaker(std::string_view name) const {
+  for (const auto& info : engine_->pipeline().breakers()) {
+    if (info.name == name) return *info.breaker;
+  }
+  BROWNOUT_CHECK(!"no breaker has this name");
+}
+
+bool Stage::is_quiet() {
+  for (const auto& info : engine_->pipeline().breakers()) {
+    if (info.breaker->probes_in_flight() != 0) return false;
+  }
+  return engine_->unfinished() == 0 && transport_.in_flight() == 0 && store_.waiting() == 0 &&
+         context_.run_until(context_.now()) == sim::Stop::idle;
+}
+
+void Stage::on_call_end(CallId call, Outcome&& outcome) {
+  EXPECT_FALSE(starting_) << "call " << call << " ended inside Engine::start()";
+  calls_.erase(call);
+  events_.push_back({.what = Event::What::ended, .at = now(), .call = call, .outcome = outcome});
+  outcomes_[call] = std::move(outcome);
+  if (on_end) on_end(call);
+}
+
+void Stage::on_attempt(const AttemptEvent& attempt, const Outcome& outcome) {
+  EXPECT_EQ(attempt.ended, now());
+  events_.push_back({.what = Event::What::answered,
+                     .at = now(),
+                     .call = attempt.call,
+                     .target = attempt.target,
+                     .route = attempt.route,
+                     .nth = attempt.number,
+                     .since = attempt.started,
+                     .outcome = outcome});
+}
+
+void Stage::on_wait(const WaitEvent& wait) {
+  EXPECT_EQ(wait.from, now());
+  events_.push_back({.what = Event::What::waited,
+                     .at = now(),
+                     .call = wait.call,
+                     .route = wait.route,
+                     .until = wait.until});
+}
+
+void Stage::on_breaker(const BreakerEvent& change) {
+  EXPECT_EQ(change.at, now());
+  events_.push_back({.what = Event::What::moved,
+                     .at = now(),
+                     .breaker = change.breaker,
+                     .from = change.from,
+                     .to = change.to});
+}
+
+void Stage::on_rejection(const RejectionEvent& rejection) {
+  EXPECT_EQ(rejection.at, now());
+  events_.push_back({.what = Event::What::rejected,
+                     .at = now(),
+                     .call = rejection.call,
+                     .breaker = rejection.breaker});
+}
+
+void Stage::on_call(const CallEvent& call, const Outcome& outcome) {
+  EXPECT_EQ(call.ended, now());
+  events_.push_back({.what = Event::What::observed,
+                     .at = now(),
+                     .call = call.call,
+                     .attempts = call.attempts,
+                     .billed = call.billed_tokens,
+                     .was_rejected = call.rejected,
+                     .since = call.started,
+                     .outcome = outcome});
+}
+
+}  // namespace brownout::testing

@@ -6,6 +6,7 @@
 
 #include "cli/check_command.hpp"
 #include "cli/run_command.hpp"
+#include "engine/core/document.hpp"
 
 namespace brownout::cli {
 namespace {
@@ -53,6 +54,17 @@ void add_run(CLI::App& app, RunArguments& arguments) {
   run->add_flag("--quiet,-q", arguments.quiet, "One line per scenario");
 }
 
+ExitCode refuse(const CLI::App& app, std::string_view what, std::string_view command) {
+  fmt::print(stderr, "error: {}\n", what);
+  const auto parsed = app.get_subcommands();
+  if (parsed.empty() && !command.empty() && !command.starts_with('-')) {
+    fmt::print(stderr, "{}\n", expected_one_of(command, {"run", "check"}));
+  }
+  fmt::print(stderr, "See brownout {}--help.\n",
+             parsed.empty() ? "" : parsed.front()->get_name() + " ");
+  return ExitCode::invalid;
+}
+
 ExitCode main(int argc, char** argv) {
   CLI::App app{purpose};
   app.name("brownout");
@@ -71,7 +83,8 @@ ExitCode main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? ExitCode::passed : ExitCode::invalid;
+    if (error.get_exit_code() == 0) return app.exit(error), ExitCode::passed;  // --help, --version
+    return refuse(app, error.what(), argc > 1 ? argv[1] : "");
   }
   if (app.got_subcommand("run")) return run_command(run_arguments);
   if (app.got_subcommand(check)) return check_command(check_paths);

@@ -15,8 +15,8 @@ constexpr std::string_view html_page =
     "<html>\r\n<head><title>{status}</title></head>\r\n"
     "<body>\r\n<center><h1>{status}</h1></center>\r\n</body>\r\n</html>\r\n";
 
-// Rows are in the order of OutcomeKind. timed_out, breaker_open and cancelled are never a
-// provider's doing and have empty rows.
+// Rows are in the order of OutcomeKind. timed_out, breaker_open, cancelled and deadline_exceeded
+// are never a provider's doing and have empty rows.
 
 constexpr ErrorTable openai_errors{{
     {.status = 200},
@@ -62,6 +62,7 @@ constexpr ErrorTable openai_errors{{
     {400, "invalid_request_error", "", "", "The request is invalid."},
     {.status = 0},
     {.status = 0},
+    {.status = 0},
 }};
 
 constexpr ErrorTable anthropic_errors{{
@@ -95,6 +96,7 @@ constexpr ErrorTable anthropic_errors{{
     {400, "invalid_request_error", "", "", "prompt is too long: {tokens} tokens"},
     {400, "invalid_request_error", "", "", "Output blocked by content filtering policy"},
     {400, "invalid_request_error", "", "", "The request is invalid."},
+    {.status = 0},
     {.status = 0},
     {.status = 0},
 }};

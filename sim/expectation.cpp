@@ -333,7 +333,7 @@ bool ExpectationReader::read_threshold() {
     case Unit::count:
     case Unit::number:
     case Unit::dollars: {
-      const auto number = parse_decimal(word.text);
+      const auto number = parse_decimal(word.text, 15);
       if (!number) {
         return refuse(word, quoted(word.text) + " is not a number",
                       "expected one such as 1.2, of at most nine digits before the point");

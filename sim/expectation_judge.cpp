@@ -207,11 +207,12 @@ ExpectationResult judge_state(const Expectation& expectation, const RunResult& r
 
 }  // namespace
 
-std::optional<Quantity> parse_decimal(std::string_view text) {
+std::optional<Quantity> parse_decimal(std::string_view text, std::size_t whole_digits_max) {
   const auto point = text.find('.');
   const std::string_view whole = text.substr(0, point);
   const std::string_view fraction = point == text.npos ? "" : text.substr(point + 1);
-  if (whole.empty() || whole.size() > 9 || fraction.size() > 9) return std::nullopt;
+  const std::size_t whole_max = point == text.npos ? whole_digits_max : 9;
+  if (whole.empty() || whole.size() > whole_max || fraction.size() > 9) return std::nullopt;
   if (point != text.npos && fraction.empty()) return std::nullopt;
   Quantity quantity{0, 1};
   for (const std::string_view digits : {whole, fraction}) {

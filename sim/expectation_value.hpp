@@ -8,8 +8,9 @@
 
 namespace brownout::sim {
 
-/// "12", "0.5", "99.95": at most nine digits on either side of the point; exact.
-std::optional<Quantity> parse_decimal(std::string_view text);
+/// "12", "0.5", "99.95": at most nine digits on either side of the point; exact. A number without
+/// a point may have `whole_digits_max` digits. Requires: whole_digits_max <= 18.
+std::optional<Quantity> parse_decimal(std::string_view text, std::size_t whole_digits_max = 9);
 
 /// Whether `actual` stands in the relation to `threshold`. Exact.
 bool compare(const Quantity& actual, Comparison comparison, const Quantity& threshold);

@@ -265,7 +265,8 @@ Result<BoundPolicy> bind(const Scenario& scenario, const Policy& policy,
   for (const RouteSpec* route : policy.routes()) {
     bound.routes.push_back(route->name);
     bound.targets.push_back(binder.target_of(*route));
-    bound.target_ids.push_back(scenario.script.find_model(bound.targets.back()).value_or(0));
+    bound.target_ids.push_back(
+        scenario.script.find_model(bound.targets.back()).value_or(no_target));
   }
   if (problems.empty()) {
     const Pipeline pipeline(policy, bound.targets, bound.target_ids, 0);

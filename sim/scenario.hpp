@@ -58,7 +58,8 @@ struct BoundPolicy {
   std::vector<std::string> routes;    ///< their names
   std::vector<std::string> breakers;  ///< their names, by BreakerId
   std::vector<std::string> targets;
-  std::vector<TargetId> target_ids;  ///< index of the model in the script
+  std::vector<TargetId> target_ids;  ///< index of the model in the script; no_target for routes
+                                     ///< that only branch
 };
 
 /// Finds a target for every route: by an explicit binding, else the model it names if the scenario

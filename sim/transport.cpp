@@ -244,14 +244,6 @@ SimTransport::~SimTransport() {
   for (const auto& flight : flights_) runtime_.disarm(*flight);
 }
 
-Result<TargetId> SimTransport::resolve(std::string_view target) {
-  const auto model = provider_.script().find_model(target);
-  if (!model) {
-    return fail(ErrorKind::invalid, "the scenario has no model \"" + std::string(target) + "\"");
-  }
-  return *model;
-}
-
 Transport::Handle SimTransport::start(const Attempt& attempt, AttemptListener& listener) {
   return acquire()->begin(attempt, listener);
 }

@@ -27,7 +27,6 @@ class SimTransport final : public Transport {
                const mock::Distribution& network_latency);
   ~SimTransport() override;
 
-  Result<TargetId> resolve(std::string_view target) override;
   Handle start(const Attempt& attempt, AttemptListener& listener) override;
   Outcome detach(Handle handle) override;
 

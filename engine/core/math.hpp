@@ -16,8 +16,8 @@ constexpr Duration doubled(Duration base, std::uint32_t n, Duration cap) {
   return Duration{base.count() << n};
 }
 
-/// 2^x to about 14 digits. Requires: -1000 < x < 1000. Source: Taylor's series of e^(f ln 2) for the
-/// fraction f, by Horner's rule.
+/// 2^x to about 14 digits. Requires: -1000 < x < 1000. Source: Taylor's series of e^(f ln 2) for
+/// the fraction f, by Horner's rule.
 constexpr double power_of_two(double x) {
   constexpr double ln2 = 0.69314718055994530942;
   int whole = static_cast<int>(x);

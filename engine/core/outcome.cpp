@@ -39,6 +39,7 @@ constexpr std::array<KindFacts, outcome_kind_count> kind_facts{{
     {"invalid_request", non_retryable, Blame::neutral},
     {"breaker_open", non_retryable, Blame::neutral},
     {"cancelled", non_retryable, Blame::neutral},
+    {"deadline_exceeded", non_retryable, Blame::neutral},
 }};
 
 const KindFacts& facts(OutcomeKind kind) {
@@ -165,6 +166,7 @@ bool OutcomeSet::contains(const Outcome& outcome) const {
 }
 
 std::string OutcomeSet::to_string() const {
+  if (kinds_ == any().kinds_) return "any";
   std::string text;
   const auto append = [&](std::string_view part) {
     if (!text.empty()) text += ", ";

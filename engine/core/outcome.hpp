@@ -45,10 +45,11 @@ enum class OutcomeKind : std::uint8_t {
   invalid_request = 18,  ///< every other 4xx
 
   // Decided here, without asking the provider.
-  breaker_open = 19,  ///< a circuit breaker refused the call
-  cancelled = 20,     ///< the caller no longer wants it
+  breaker_open = 19,       ///< a circuit breaker refused the call
+  cancelled = 20,          ///< the caller no longer wants it
+  deadline_exceeded = 21,  ///< the deadline passed before anybody could be asked
 };
-inline constexpr std::size_t outcome_kind_count = 21;
+inline constexpr std::size_t outcome_kind_count = 22;
 
 /// What a policy may do about a failure (the guide's three classes).
 enum class ErrorClass : std::uint8_t {
@@ -145,7 +146,7 @@ class OutcomeSet {
   bool contains(const Outcome& outcome) const;
   bool contains(OutcomeKind kind) const { return kinds_[static_cast<std::size_t>(kind)]; }
 
-  /// "rate_limited, timed_out, status 500-599", for descriptions.
+  /// "rate_limited, timed_out, status 500-599", or "any", or "none"; for descriptions.
   std::string to_string() const;
 
  private:

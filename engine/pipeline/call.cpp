@@ -94,7 +94,7 @@ bool Call::send() {
   const Limits& limits = limits_at(at_->depth);
   attempt_started_ = engine_.runtime_.now();
   if (limits.end <= attempt_started_) {
-    outcome_ = Outcome::failure(OutcomeKind::timed_out);
+    outcome_ = Outcome::failure(OutcomeKind::deadline_exceeded);
     outcome_.route = at_->route;
     return false;
   }

@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint32_t warm_up = 10;
 constexpr std::uint32_t limit_max = 1'000'000;
 constexpr Duration latency_max = std::chrono::hours{24};
+constexpr Duration long_window_max = std::chrono::hours{24 * 366};
 
 __extension__ using Wide = __int128;
 
@@ -37,14 +38,14 @@ AdaptiveConcurrency::AdaptiveConcurrency(const AdaptiveConcurrencyOptions& optio
   BROWNOUT_CHECK(in_range(options.tolerance_permille, 1000, 10'000));
   BROWNOUT_CHECK(in_range(options.smoothing_permille, 1, 1000));
   BROWNOUT_CHECK(options.window > Duration{0} && options.window_samples >= 1);
-  BROWNOUT_CHECK(in_range(options.long_window, warm_up, 1'000'000));
+  BROWNOUT_CHECK(options.long_window >= options.window && options.long_window <= long_window_max);
   BROWNOUT_CHECK(in_range(options.loss_permille, 0, 1000));
   BROWNOUT_CHECK(in_range(options.backoff_permille, 1, 999));
 }
 
 void AdaptiveConcurrency::record(const Sample& sample, Instant now) {
   BROWNOUT_CHECK(sample.latency >= Duration{0});
-  if (!window_.open) window_ = {.open = true, .ends = after(now, options_.window)};
+  if (!window_.open) window_ = {.open = true, .began = now};
   ++window_.samples;
   window_.in_flight = std::max(window_.in_flight, sample.in_flight);
   if (sample.lost) {
@@ -52,11 +53,12 @@ void AdaptiveConcurrency::record(const Sample& sample, Instant now) {
   } else {
     window_.latency_sum += std::min(sample.latency, latency_max).count();
   }
-  if (now >= window_.ends && window_.samples >= options_.window_samples) close_window();
+  const bool is_old = now - window_.began >= options_.window;
+  if (is_old && window_.samples >= options_.window_samples) close_window(now);
 }
 
 // Losses are looked at first: a provider that sheds load answers the rest quickly.
-void AdaptiveConcurrency::close_window() {
+void AdaptiveConcurrency::close_window(Instant now) {
   const Window window = window_;
   window_ = {};
   std::int64_t moved = limit_;
@@ -64,7 +66,7 @@ void AdaptiveConcurrency::close_window() {
   const std::uint32_t answered = window.samples - window.lost;
   if (answered > 0) {
     latency = std::max(std::int64_t{1}, static_cast<std::int64_t>(window.latency_sum / answered));
-    learn_level(latency);
+    learn_level(latency, now - window.began);
   }
   if (std::uint64_t{window.lost} * 1000 > std::uint64_t{window.samples} * options_.loss_permille) {
     moved = limit_ * options_.backoff_permille / 1000;
@@ -77,13 +79,15 @@ void AdaptiveConcurrency::close_window() {
 
 // A level far above what is measured now is a memory of overload; it fades faster than the average
 // would let it.
-void AdaptiveConcurrency::learn_level(std::int64_t latency) {
+void AdaptiveConcurrency::learn_level(std::int64_t latency, Duration elapsed) {
   if (warm_up_windows_ < warm_up) {
     ++warm_up_windows_;
     warm_up_sum_ += latency;
     long_latency_ = warm_up_sum_ / warm_up_windows_;
   } else {
-    long_latency_ += (latency - long_latency_) * 2 / (std::int64_t{options_.long_window} + 1);
+    const std::int64_t weight = 2 * std::min(elapsed, options_.long_window).count();
+    const std::int64_t whole = options_.long_window.count() + weight / 2;
+    long_latency_ += static_cast<std::int64_t>(Wide{latency - long_latency_} * weight / whole);
   }
   if (long_latency_ / 2 > latency) long_latency_ -= long_latency_ / 10;
 }

@@ -8,11 +8,16 @@
 //   new limit = (1 - smoothing) * limit + smoothing * (gradient * limit + sqrt(limit))
 //
 // Source: Gradient2Limit of Netflix's concurrency-limits (with the square root as its queue size
-// and its WindowedLimit around it). Its reaction to lost calls is that library's AIMDLimit.
+// and its WindowedLimit around it). Averages are taken over
+// time and not over counts, because a small limit makes for few samples. The reaction to lost calls
+// is that library's AIMDLimit.
 //
 // The long-run level is an average and not a minimum, so that it follows a provider that has become
-// slower for good; the price is that a provider kept saturated for much longer than `long_window`
-// is taken to be normal, and the limit creeps up towards `max_limit`.
+// slower for good. The price is that one kept saturated for much longer than `long_window` is taken
+// to be normal, and the limit creeps up. A provider with 40 places that could be given any number
+// of calls of 1 s, with the defaults: limit 57 after 1 min, 101 after 10 min, 200 after 30 min; 20
+// a minute after it has lost three quarters of its places; enough again for all of them 6 min after
+// its calls have begun to take 3 s.
 
 #include <cstdint>
 
@@ -27,8 +32,8 @@ struct AdaptiveConcurrencyOptions {
   std::uint32_t max_limit = 200;
 
   /// How far latency may rise above its long-run level before the limit shrinks, in thousandths of
-  /// that level. 1000 to 10,000. Default 1500.
-  std::uint32_t tolerance_permille = 1500;
+  /// that level. 1000 to 10,000. Default 1200.
+  std::uint32_t tolerance_permille = 1200;
 
   /// How much of each step is made, in thousandths. 1 to 1000. Default 200.
   std::uint32_t smoothing_permille = 200;
@@ -38,9 +43,11 @@ struct AdaptiveConcurrencyOptions {
   Duration window = std::chrono::seconds{1};
   std::uint32_t window_samples = 10;
 
-  /// Over how many windows the long-run level is averaged (exponentially, weight 2 / (n + 1)); the
-  /// first ten count alike. 10 to 1,000,000. Default 600: ten minutes of windows of a second.
-  std::uint32_t long_window = 600;
+  /// Over how long the long-run level is averaged: exponentially, a window of w with weight
+  /// 2w / (long_window + w); the first ten windows count alike. Longer resists endless saturation
+  /// better and finds back later when answers have become slower for good. At least `window`, at
+  /// most 366 days. Default 10 min.
+  Duration long_window = std::chrono::minutes{10};
 
   /// When more than this share of a window's calls was lost, the limit is cut to `backoff_permille`
   /// of itself, whatever the latency. 0 to 1000; 1000 never cuts. Default 50.
@@ -84,15 +91,15 @@ class AdaptiveConcurrency {
 
   struct Window {
     bool open = false;
-    Instant ends{};
+    Instant began{};
     std::uint32_t samples = 0;
     std::uint32_t lost = 0;
     std::uint32_t in_flight = 0;  // the most
     Sum latency_sum = 0;          // of those not lost, in nanoseconds
   };
 
-  void close_window();
-  void learn_level(std::int64_t latency);
+  void close_window(Instant now);
+  void learn_level(std::int64_t latency, Duration elapsed);
   std::int64_t stepped(std::int64_t latency) const;
 
   const AdaptiveConcurrencyOptions options_;

@@ -188,8 +188,7 @@ RateLimiter::Answer RateLimiter::plan(const Reservation& asked, Instant now) con
     requests.charge(1, turn);
     tokens.charge(each->tokens_, turn);
   }
-  BROWNOUT_CHECK(!"a waiting reservation is in line");
-  return {};
+  check_failed("a waiting reservation is in line", __FILE__, __LINE__);
 }
 
 void RateLimiter::settle(Reservation& reservation, std::int64_t tokens, Instant now) {

@@ -3,16 +3,17 @@
 // One attempt against one provider. Production implements it over HTTP, the simulator in-process.
 
 #include <cstdint>
-#include <string_view>
 
 #include "engine/core/request.hpp"
-#include "engine/core/result.hpp"
 #include "engine/core/time.hpp"
 
 namespace brownout {
 
 /// A model at a provider, as a transport numbers them.
 using TargetId = std::uint16_t;
+
+/// What a route that only branches leads to.
+inline constexpr TargetId no_target = 0xFFFF;
 
 /// How long an attempt may take. The transport honours these: policies only narrow them on the way
 /// down, so a timeout costs no timer of its own and every layer above sees an ordinary timed_out.
@@ -51,9 +52,6 @@ class Transport {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
   virtual ~Transport() = default;
-
-  /// The number of "provider/model". Errors: invalid when the transport does not know it.
-  virtual Result<TargetId> resolve(std::string_view target) = 0;
 
   virtual Handle start(const Attempt& attempt, AttemptListener& listener) = 0;
 

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "tests/reports/golden.hpp"
 #include "tests/reports/results.hpp"
+#include "tests/support/golden.hpp"
 
 namespace brownout::reports {
 namespace {
@@ -15,23 +15,23 @@ using namespace testing;
 const std::string replay = "brownout run scenarios/by-hand.json --seed 42";
 
 TEST(Console, SummaryOfAPass) {
-  expect_golden("console-passed.txt",
-                console_summary(passing(), {.color = false, .replay = replay}));
+  brownout::testing::expect_golden("console-passed.txt",
+                                   console_summary(passing(), {.color = false, .replay = replay}));
 }
 
 TEST(Console, SummaryOfAFailure) {
-  expect_golden("console-failed.txt",
-                console_summary(failing(), {.color = false, .replay = replay}));
+  brownout::testing::expect_golden("console-failed.txt",
+                                   console_summary(failing(), {.color = false, .replay = replay}));
 }
 
 TEST(Console, SummaryOfARunWithoutData) {
-  expect_golden("console-undecided.txt",
-                console_summary(undecided(), {.color = false, .replay = replay}));
+  brownout::testing::expect_golden(
+      "console-undecided.txt", console_summary(undecided(), {.color = false, .replay = replay}));
 }
 
 TEST(Console, SummaryOfADeadlock) {
-  expect_golden("console-deadlock.txt",
-                console_summary(deadlocked(), {.color = false, .replay = replay}));
+  brownout::testing::expect_golden(
+      "console-deadlock.txt", console_summary(deadlocked(), {.color = false, .replay = replay}));
 }
 
 TEST(Console, ColorsMarkVerdictsAndNothingElse) {

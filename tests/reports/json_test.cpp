@@ -6,8 +6,8 @@
 #include <set>
 #include <string>
 
-#include "tests/reports/golden.hpp"
 #include "tests/reports/results.hpp"
+#include "tests/support/golden.hpp"
 
 namespace brownout::reports {
 namespace {
@@ -133,7 +133,7 @@ TEST(JsonReport, ADeadlockSaysWhatItIs) {
 
 TEST(JsonReport, TheSameResultGivesTheSameBytes) {
   EXPECT_EQ(to_json({failing()}), to_json({failing()}));
-  expect_golden("result.json", to_json({failing(), deadlocked()}));
+  brownout::testing::expect_golden("result.json", to_json({failing(), deadlocked()}));
 }
 
 TEST(JsonReport, BytesThatAreNoTextDoNotBreakIt) {

@@ -30,9 +30,9 @@ inline RunResult passing() {
   result.total.cost_picodollars = 4'567'890'000'000'000;
   result.total.attempts += 7'500;
   for (int i = 0; i < 8; ++i) {
-    add_transition(result, 0, 1h + i * 10min, BreakerState::open);
-    add_transition(result, 0, 1h + i * 10min + 1min + 1500us, BreakerState::half_open);
-    add_transition(result, 0, 1h + i * 10min + 2min, BreakerState::closed);
+    add_transition(result, 0, 1h + i * 7min, BreakerState::open);
+    add_transition(result, 0, 1h + i * 7min + 1min + 1500us, BreakerState::half_open);
+    add_transition(result, 0, 1h + i * 7min + 2min, BreakerState::closed);
   }
   add_transition(result, 1, 100min, BreakerState::open);
   expect(result, Verdict::passed, "availability >= 99%", "100.000%");

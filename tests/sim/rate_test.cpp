@@ -168,7 +168,7 @@ TEST(RateCurve, RefusesWhatIsNoRate) {
   }
   const std::string no_rate = R"(expected a rate such as "20/s")";
   EXPECT_EQ(refused(R"("20/d")"),
-            (std::vector<Complaint>{{no_rate, R"("20/d")", R"(did you mean "20/s"?)"}}));
+            (std::vector<Complaint>{{no_rate, R"("20/d")", "units: /s, /min, /h"}}));
   EXPECT_EQ(refused("20"), (std::vector<Complaint>{{no_rate, "20", R"(did you mean "20/s"?)"}}));
   EXPECT_EQ(refused(R"("often")"),
             (std::vector<Complaint>{{no_rate, R"("often")", "units: /s, /min, /h"}}));

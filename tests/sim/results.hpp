@@ -37,7 +37,8 @@ inline RunResult empty_result() {
   return result;
 }
 
-/// Adds `count` calls of one attempt each to a phase: how they ended and after how long.
+/// Adds `count` calls to a phase: how they ended and after how long. Each made one attempt, unless
+/// a cached reply answered it.
 struct Calls {
   std::size_t phase = 0;
   std::uint64_t count = 1;
@@ -50,19 +51,20 @@ struct Calls {
 inline void add_calls(RunResult& result, const Calls& calls) {
   CallStats stats;
   stats.calls = calls.count;
-  stats.attempts = calls.count;
+  const std::uint64_t attempts = calls.end == CallEnd::cached ? 0 : calls.count;
+  stats.attempts = attempts;
   stats.ended[static_cast<std::size_t>(calls.end)] = calls.count;
   stats.served_by_route.resize(2);
   stats.attempts_by_route.resize(2);
   stats.rejected_by_breaker.resize(2);
-  stats.attempts_by_route[calls.route] = calls.count;
+  stats.attempts_by_route[calls.route] = attempts;
   Histogram* latency = &stats.other_latency;
   if (calls.end == CallEnd::success) {
     stats.served_by_route[calls.route] = calls.count;
     stats.attempts_as[0] = calls.count;
     latency = &stats.success_latency;
   } else {
-    stats.attempts_as[static_cast<std::size_t>(calls.failed_as)] = calls.count;
+    stats.attempts_as[static_cast<std::size_t>(calls.failed_as)] = attempts;
   }
   if (calls.end == CallEnd::failed) {
     stats.failed_as[static_cast<std::size_t>(calls.failed_as)] = calls.count;

@@ -186,7 +186,8 @@ TEST(Run, RandomTiesGiveAValidRun) {
   lab.model += R"(, "limits": {"concurrent": 3, "queue": 5})";
   lab.arrivals = R"({"clients": {"count": 20, "think_time": "100ms"}})";
   const std::string pipeline =
-      R"([{"retry": {"max_attempts": 2, "wait": {"fixed": "1s"}}}, {"timeout": {"attempt": "600ms"}}])";
+      R"([{"retry": {"max_attempts": 2, "wait": {"fixed": "1s"}}},
+          {"timeout": {"attempt": "600ms"}}])";
   RunOptions shuffled;
   shuffled.ties = TiePolicy::random;
   const RunResult fifo = fly(lab, pipeline);

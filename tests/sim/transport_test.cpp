@@ -258,14 +258,5 @@ TEST(SimTransport, HandlesOfEndedAttemptsAreUsedAgainUnderNewNames) {
   EXPECT_ENDED(second, 440ms, "success");
 }
 
-TEST(SimTransport, ResolvesTheModelsOfItsScript) {
-  Stage stage;
-  EXPECT_EQ(*stage.transport().resolve("openai/gpt-4"), gpt4);
-  EXPECT_EQ(*stage.transport().resolve("anthropic/claude"), claude);
-  const auto unknown = stage.transport().resolve("openai/gpt-5");
-  ASSERT_FALSE(unknown);
-  EXPECT_EQ(unknown.error().front().message, R"(the scenario has no model "openai/gpt-5")");
-}
-
 }  // namespace
 }  // namespace brownout::sim

@@ -22,7 +22,9 @@ std::string read(const std::string& path) {
   return text.str();
 }
 
-std::string name_of(Blame blame) { return blame == Blame::provider ? "provider" : "neutral"; }
+std::string name_of(Blame blame) {
+  return blame == Blame::provider ? "provider" : "neutral";
+}
 
 TEST(Docs, TheOutcomeTableIsTheClassification) {
   const std::string text = read("docs/reference/outcomes.md");

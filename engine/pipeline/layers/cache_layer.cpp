@@ -31,7 +31,7 @@ Action CacheLayer::resume(Visit& visit, Signal signal, Outcome& outcome) {
       return end(frame);
     case Signal::expired:
       unlink(frame);
-      outcome = Outcome::failure(OutcomeKind::timed_out);
+      outcome = Outcome::failure(OutcomeKind::deadline_exceeded);
       return end(frame);
     case Signal::time:
       break;
@@ -61,7 +61,8 @@ Action CacheLayer::leave(Visit& visit, Outcome& outcome) {
   }
   if (frame.role == Role::leader) {
     // The leader's deadline is its own affair: its followers may have more time.
-    outcome.kind == OutcomeKind::timed_out ? hand_over(frame) : share(frame, outcome);
+    const bool out_of_time = !outcome.ok() && visit.now() >= visit.limits().end;
+    out_of_time ? hand_over(frame) : share(frame, outcome);
   }
   return end(frame);
 }

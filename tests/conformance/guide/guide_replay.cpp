@@ -35,11 +35,11 @@ class ScriptedTransport final : public Transport, private Timer {
         attempts_(history.scripts.size()) {}
   ~ScriptedTransport() override { runtime_.disarm(*this); }
 
-  Result<TargetId> resolve(std::string_view target) override {
+  static TargetId resolve(std::string_view target) {
     for (std::size_t model = 0; model < std::size(models); ++model) {
       if (target == std::string("openai/") + models[model]) return static_cast<TargetId>(model);
     }
-    return fail(ErrorKind::invalid, "no such model: " + std::string(target));
+    return no_target;
   }
 
   Handle start(const Attempt& attempt, AttemptListener& listener) override {
@@ -127,12 +127,12 @@ std::string_view describe(const Breaker& breaker, Instant now) {
   return to_string(due ? BreakerState::half_open : breaker.state());
 }
 
-std::unique_ptr<Pipeline> build(const Policy& policy, Transport& transport, std::uint64_t seed) {
+std::unique_ptr<Pipeline> build(const Policy& policy, std::uint64_t seed) {
   std::vector<std::string> targets;
   std::vector<TargetId> ids;
   for (const RouteSpec* route : policy.routes()) {
     targets.push_back(route->to);
-    ids.push_back(transport.resolve(route->to).value());
+    ids.push_back(ScriptedTransport::resolve(route->to));
   }
   return std::make_unique<Pipeline>(policy, targets, ids, seed);
 }
@@ -179,7 +179,7 @@ Trace replay(const PolicyCase& history, const Policy& policy) {
   ScriptedTransport transport(context, history);
   MemoryStore store;
   Scribe scribe;
-  Engine engine(context, transport, store, scribe, build(policy, transport, context.seed()));
+  Engine engine(context, transport, store, scribe, build(policy, context.seed()));
   scribe.pipeline = &engine.pipeline();
   for (CallId id = 0; id < history.calls.size(); ++id) {
     const auto& call = history.calls[id];

@@ -149,9 +149,22 @@ TEST(SingleFlight, AFollowerKeepsItsOwnDeadline) {
   stage.call({.id = 2, .deadline = at(3s)});
   stage.call({.id = 3});
   stage.run();
-  EXPECT_THAT(stage.log(), ElementsAre("0s call 1 asks gpt-4", "3s call 2 ends: timed_out",
+  EXPECT_THAT(stage.log(), ElementsAre("0s call 1 asks gpt-4", "3s call 2 ends: deadline_exceeded",
                                        "9s call 1 succeeds at gpt-4", "9s call 1 ends: success",
                                        "9s call 3 ends: shared reply"));
+  EXPECT_TRUE(stage.is_quiet());
+}
+
+TEST(SingleFlight, AnAttemptTimeoutIsEverybodysFailure) {
+  // 0s call 1 leads | 3s its attempt times out, and call 2 does not try the same in its turn
+  Stage stage(R"([{ "cache": { "single_flight": true } }, { "timeout": { "attempt": "3s" } }])");
+  stage.script("gpt-4", {succeeds(9s)});
+  stage.call({.id = 1});
+  stage.call({.id = 2});
+  stage.run();
+  EXPECT_THAT(stage.log(),
+              ElementsAre("0s call 1 asks gpt-4", "3s call 1 fails at gpt-4: timed_out",
+                          "3s call 1 ends: timed_out", "3s call 2 ends: timed_out"));
   EXPECT_TRUE(stage.is_quiet());
 }
 

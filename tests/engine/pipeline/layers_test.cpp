@@ -52,7 +52,7 @@ TEST(BarePipeline, ACallThatComesAtItsDeadlineAsksNobody) {
   stage.call({.deadline = at(0s)});
   EXPECT_FALSE(stage.has_ended(1)) << "not from inside start()";
   stage.run();
-  EXPECT_THAT(stage.log(), ElementsAre("0s call 1 ends: timed_out"));
+  EXPECT_THAT(stage.log(), ElementsAre("0s call 1 ends: deadline_exceeded"));
 }
 
 constexpr std::string_view retry_3 =

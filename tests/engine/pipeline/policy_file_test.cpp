@@ -12,6 +12,7 @@
 
 #include "engine/pipeline/policy.hpp"
 #include "tests/support/engine/stage.hpp"
+#include "tests/support/golden.hpp"
 
 namespace brownout::testing {
 namespace {
@@ -200,13 +201,14 @@ TEST(PolicyFile, DescribesEveryLayerWithItsEffectiveSettings) {
       { "timeout": { "attempt": "30s", "first_token": "10s", "idle": "1s" } } ])",
                                   R"("to": "openai/gpt-4", "deadline": "1m")");
   EXPECT_EQ(describe(policy),
-            R"(policy test deadline 1m
-  cache: ttl 5m, single-flight
-  retry: unbounded attempts within 5m, wait fixed 3s, no jitter, on timed_out
-  breaker: opens after 5 failures in a row for 1m, then probes 2 at a time, each for at most 9s, closes after 1, late failures extend the open period; failures: overloaded
-  timeout: attempt 30s first token 10s idle 1s
-  to openai/gpt-4
-)");
+            "policy test deadline 1m\n"
+            "  cache: ttl 5m, single-flight\n"
+            "  retry: unbounded attempts within 5m, wait fixed 3s, no jitter, on timed_out\n"
+            "  breaker: opens after 5 failures in a row for 1m, then probes 2 at a time, each for "
+            "at most 9s, closes after 1, late failures extend the open period; failures: "
+            "overloaded\n"
+            "  timeout: attempt 30s first token 10s idle 1s\n"
+            "  to openai/gpt-4\n");
 }
 
 // The golden file holds what describe() says about each bundled policy, in order of their names.
@@ -222,9 +224,7 @@ TEST(PolicyFile, TheBundledPoliciesAreDescribedAsInTheGoldenFile) {
     ASSERT_TRUE(policy) << policy.error().front().to_string();
     described += describe(*policy) + "\n";
   }
-  std::ifstream file("tests/engine/pipeline/bundled_policies.golden");
-  const std::string golden{std::istreambuf_iterator<char>(file), {}};
-  EXPECT_EQ(described, golden);
+  expect_golden("policies.txt", described);
 }
 
 }  // namespace

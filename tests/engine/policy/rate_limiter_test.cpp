@@ -233,6 +233,19 @@ TEST(RateLimiter, OneWhoIsRefusedWhileWaitingHoldsUpNobody) {
   EXPECT_EQ(desk.ask(1, 30s), impossible);
 }
 
+TEST(RateLimiter, OneWhoWillBeTooLateHoldsUpNobody) {
+  // 0s A is told 30s, B 30.6s | the debt puts A off to 60s, beyond its 40s: B no longer waits for
+  // it
+  Desk desk({.tokens_per_minute = 1000, .max_wait = 40s});
+  desk.reserve(1000, 0s);
+  EXPECT_EQ(desk.reserve(500, 0s), wait(30s));
+  EXPECT_EQ(desk.reserve(10, 0s), wait(30'600ms));
+  desk.settle(0, 1500, 0s);
+  EXPECT_EQ(desk.ask(2, 0s), wait(30'600ms));
+  EXPECT_EQ(desk.ask(1, 30s), too_late(60s));
+  EXPECT_EQ(desk.ask(2, 30'600ms), granted(30'600ms));
+}
+
 TEST(RateLimiter, LearnsALowerLimitAndForgetsItWhenAHigherIsTold) {
   Desk desk({.requests_per_minute = 100, .tokens_per_minute = 1000});
   desk.limiter.learn({.requests = {.limit = 50}, .tokens = {.limit = 400}}, at(0s));

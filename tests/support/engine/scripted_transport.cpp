@@ -70,7 +70,7 @@ ScriptedTransport::~ScriptedTransport() {
   for (auto& [handle, flight] : flights_) runtime_.disarm(*flight);
 }
 
-Result<TargetId> ScriptedTransport::resolve(std::string_view target) {
+TargetId ScriptedTransport::resolve(std::string_view target) {
   auto found = std::ranges::find(targets_, target);
   if (found == targets_.end()) found = targets_.insert(found, std::string(target));
   return static_cast<TargetId>(found - targets_.begin());

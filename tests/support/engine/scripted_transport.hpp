@@ -49,7 +49,7 @@ class ScriptedTransport final : public Transport {
   ~ScriptedTransport() override;
 
   /// Knows every name; the first one is number 0.
-  Result<TargetId> resolve(std::string_view target) override;
+  TargetId resolve(std::string_view target);
   Handle start(const Attempt& attempt, AttemptListener& listener) override;
   Outcome detach(Handle handle) override;
 

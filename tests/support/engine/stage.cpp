@@ -88,7 +88,7 @@ Stage::Stage(Policy policy, std::uint64_t seed)
   std::vector<TargetId> target_ids;
   for (const RouteSpec* route : policy_.routes()) {
     targets.push_back(route->to.empty() ? "role/" + route->role : route->to);
-    target_ids.push_back(*transport_.resolve(targets.back()));
+    target_ids.push_back(transport_.resolve(targets.back()));
   }
   for (const std::string& target : transport_.targets()) {
     names_.targets.push_back(model_of(target));

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace brownout::reports::testing {
+namespace brownout::testing {
 
 inline void expect_golden(const std::string& name, const std::string& text) {
   const std::string path = "tests/golden/" + name;
@@ -29,4 +29,4 @@ inline void expect_golden(const std::string& name, const std::string& text) {
   EXPECT_EQ(text, golden.str()) << path;
 }
 
-}  // namespace brownout::reports::testing
+}  // namespace brownout::testing

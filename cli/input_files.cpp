@@ -10,13 +10,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
 void expand_folder(const fs::path& folder, const std::vector<FileKind>& kinds,
                    std::vector<std::string>& files, Errors& errors) {
   std::vector<std::string> found;
   std::error_code failure;
   for (fs::recursive_directory_iterator item(folder, failure), end; !failure && item != end;
        item.increment(failure)) {
-    if (item->is_regular_file() && item->path().extension() == ".json") {
+    if (is_file(item->path()) && item->path().extension() == ".json") {
       found.push_back(item->path().lexically_normal().string());
     }
   }
@@ -48,12 +58,24 @@ Result<FileKind> kind_of(const std::string& path) {
   return kind->text == "policy" ? FileKind::policy : FileKind::other;
 }
 
+Result<std::vector<sim::Binding>> parse_bindings(const std::vector<std::string>& texts) {
+  std::vector<sim::Binding> bindings;
+  for (const std::string& text : texts) {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+      return fail(ErrorKind::invalid, "--bind " + text + ": expected ROUTE=PROVIDER/MODEL");
+    }
+    bindings.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  return bindings;
+}
+
 Result<std::vector<std::string>> expand(const std::vector<std::string>& paths,
                                         const std::vector<FileKind>& kinds) {
   std::vector<std::string> files;
   Errors errors;
   for (const std::string& path : paths) {
-    if (fs::is_directory(path)) {
+    if (is_folder(path)) {
       expand_folder(path, kinds, files, errors);
     } else {
       files.push_back(path);

@@ -26,4 +26,7 @@ Result<std::vector<std::string>> expand(const std::vector<std::string>& paths,
 /// scenario names it. Requires: it names one.
 Result<Policy> load_policy_of(const sim::Scenario& scenario);
 
+/// "route=provider/model" each. Errors: invalid.
+Result<std::vector<sim::Binding>> parse_bindings(const std::vector<std::string>& texts);
+
 }  // namespace brownout::cli

@@ -18,6 +18,8 @@ void on_signal(int signal) {
 const std::atomic<bool>* watch_interrupts() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  std::signal(SIGHUP, on_signal);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader who left shows when writing fails
   return &interrupted;
 }
 

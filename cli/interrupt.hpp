@@ -4,7 +4,8 @@
 
 namespace brownout::cli {
 
-/// Makes SIGINT and SIGTERM set the flag, which is returned; a second one ends the process at once.
+/// Makes SIGINT, SIGTERM and SIGHUP set the flag, which is returned; a second one ends the process
+/// at once.
 const std::atomic<bool>* watch_interrupts();
 
 }  // namespace brownout::cli

@@ -1,8 +1,12 @@
 // The command line: parsing and nothing else.
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
 
 #include "cli/check_command.hpp"
 #include "cli/run_command.hpp"
@@ -37,7 +41,8 @@ void add_run(CLI::App& app, RunArguments& arguments) {
   run->add_option("--policy", arguments.policy, "Policy file, instead of the scenario's own")
       ->type_name("FILE");
   run->add_option("--bind", arguments.bindings, "Where a route goes, instead of by its role")
-      ->type_name("ROUTE=PROVIDER/MODEL");
+      ->type_name("ROUTE=PROVIDER/MODEL")
+      ->allow_extra_args(false);
   run->add_option("--seed", arguments.seed, "Seed of every draw, instead of the scenario's own")
       ->check(CLI::Validator(check_seed, ""))
       ->type_name("N");
@@ -52,6 +57,13 @@ void add_run(CLI::App& app, RunArguments& arguments) {
       ->type_name("fifo|random");
   run->add_flag("--verify", arguments.verify, "Run everything twice and compare to the last event");
   run->add_flag("--quiet,-q", arguments.quiet, "One line per scenario");
+}
+
+// A file opened while a standard stream is closed would take its number, and its text.
+void open_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) == -1) ::open("/dev/null", O_RDWR);
+  }
 }
 
 ExitCode refuse(const CLI::App& app, std::string_view what, std::string_view command) {
@@ -73,6 +85,7 @@ ExitCode main(int argc, char** argv) {
   app.require_subcommand(0, 1);
 
   RunArguments run_arguments;
+  run_arguments.program = argv[0];
   add_run(app, run_arguments);
   std::vector<std::string> check_paths;
   CLI::App* check =
@@ -96,5 +109,19 @@ ExitCode main(int argc, char** argv) {
 }  // namespace brownout::cli
 
 int main(int argc, char** argv) {
-  return static_cast<int>(brownout::cli::main(argc, argv));
+  using brownout::cli::ExitCode;
+  brownout::cli::open_standard_streams();
+  ExitCode code = ExitCode::environment;
+  try {
+    code = brownout::cli::main(argc, argv);
+  } catch (const std::exception& error) {
+    // What reaches this place is a stream that cannot be written: fmt throws, stdio does not.
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return static_cast<int>(ExitCode::environment);
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    std::fputs("error: cannot write to standard output\n", stderr);
+    code = brownout::cli::worse(code, ExitCode::environment);
+  }
+  return static_cast<int>(code);
 }

@@ -27,10 +27,11 @@ Result<void> OutputFile::open(const std::string& path) {
     file_ = stdout;
     return {};
   }
-  // Devices and pipes are written in place.
+  // Devices, pipes and what a link leads to are written in place.
   std::error_code ignored;
+  const auto type = std::filesystem::symlink_status(path, ignored).type();
   const bool replaceable =
-      !std::filesystem::exists(path, ignored) || std::filesystem::is_regular_file(path, ignored);
+      type == std::filesystem::file_type::not_found || type == std::filesystem::file_type::regular;
   if (replaceable) temporary_ = path + ".partial-" + std::to_string(::getpid());
   file_ = std::fopen(replaceable ? temporary_.c_str() : path.c_str(), "wb");
   if (file_ == nullptr) return cannot_write(path, errno);

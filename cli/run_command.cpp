@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include "cli/input_files.hpp"
@@ -25,18 +26,6 @@ struct Plan {
   Policy policy;
   sim::BoundPolicy bound;
 };
-
-Result<std::vector<sim::Binding>> parse_bindings(const std::vector<std::string>& texts) {
-  std::vector<sim::Binding> bindings;
-  for (const std::string& text : texts) {
-    const auto equals = text.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
-      return fail(ErrorKind::invalid, "--bind " + text + ": expected ROUTE=PROVIDER/MODEL");
-    }
-    bindings.push_back({text.substr(0, equals), text.substr(equals + 1)});
-  }
-  return bindings;
-}
 
 Result<Plan> load(const std::string& path, const RunArguments& arguments,
                   const std::vector<sim::Binding>& bindings) {
@@ -118,12 +107,19 @@ std::string quoted(const std::string& word) {
 
 std::string replay_command(const Plan& plan, const RunArguments& arguments,
                            const sim::RunResult& result) {
-  std::string command =
-      "brownout run " + quoted(plan.scenario.path) + " --seed " + std::to_string(result.seed);
+  std::string command = quoted(arguments.program) + " run " + quoted(plan.scenario.path) +
+                        " --seed " + std::to_string(result.seed);
   if (!arguments.policy.empty()) command += " --policy " + quoted(arguments.policy);
   for (const std::string& binding : arguments.bindings) command += " --bind " + quoted(binding);
   if (arguments.random_ties) command += " --ties random";
   return command;
+}
+
+bool same_place(const std::string& a, const std::string& b) {
+  if (a.empty() || b.empty() || (a == "-") != (b == "-")) return false;
+  std::error_code ignored;
+  return a == b || std::filesystem::weakly_canonical(std::filesystem::absolute(a), ignored) ==
+                       std::filesystem::weakly_canonical(std::filesystem::absolute(b), ignored);
 }
 
 class RunCommand {
@@ -143,7 +139,7 @@ class RunCommand {
       fmt::print(stderr, "no scenarios found\n");
       return ExitCode::nothing_ran;
     }
-    const auto opened = open_outputs(plans->size());
+    const auto opened = open_outputs(*plans);
     if (!opened) return print_errors(opened.error());
 
     ExitCode code = ExitCode::passed;
@@ -155,11 +151,21 @@ class RunCommand {
   }
 
  private:
-  Result<void> open_outputs(std::size_t runs) {
-    if (!arguments_.events.empty() && runs > 1) {
-      return fail(ErrorKind::invalid, "--events takes one scenario, not " + std::to_string(runs));
+  Result<void> open_outputs(const std::vector<Plan>& plans) {
+    if (!arguments_.events.empty() && plans.size() > 1) {
+      return fail(ErrorKind::invalid,
+                  "--events takes one scenario, not " + std::to_string(plans.size()));
     }
-    if (!arguments_.json.empty() && arguments_.json == arguments_.events) {
+    for (const std::string& output : {arguments_.json, arguments_.events}) {
+      for (const Plan& plan : plans) {
+        for (const std::string& input : {plan.scenario.path, plan.policy.document->name()}) {
+          std::error_code ignored;
+          if (output.empty() || !std::filesystem::equivalent(output, input, ignored)) continue;
+          return fail(ErrorKind::invalid, output + " would overwrite " + input);
+        }
+      }
+    }
+    if (!arguments_.json.empty() && same_place(arguments_.json, arguments_.events)) {
       return fail(ErrorKind::invalid, "--json and --events cannot go to the same place");
     }
     if (!arguments_.json.empty()) {

@@ -10,6 +10,7 @@
 namespace brownout::cli {
 
 struct RunArguments {
+  std::string program;  ///< as it was called, for replay commands
   std::vector<std::string> paths;
   std::string policy;                 ///< empty: the scenario's own
   std::vector<std::string> bindings;  ///< "route=provider/model"

@@ -402,8 +402,7 @@ class TimelineReader {
   }
 
   void read_name(const Node& node, std::string& out) {
-    if (!read_string(node, problems_, out)) return;
-    if (out.empty()) problems_.add(node, "a phase needs a name");
+    if (!brownout::read_name(node, problems_, out)) return;
     if (!names_.insert(out).second) {
       problems_.add(node, fmt::format("there is a phase \"{}\" already", out));
     }

@@ -143,6 +143,11 @@ std::string breaker_lines(const sim::BreakerResult& breaker) {
   return text;
 }
 
+std::string cost(const RunResult& result) {
+  if (!result.has_prices) return "unknown (the scenario gives no prices)";
+  return fmt::format("${:.2f}", static_cast<double>(result.total.cost_nanodollars()) * 1e-9);
+}
+
 std::string expectation_lines(const RunResult& result, const Style& style) {
   std::size_t width = 0;
   for (const auto& expectation : result.expectations) {
@@ -161,9 +166,9 @@ std::string failure_lines(const RunResult& result, const Style& style) {
   for (const auto& expectation : result.expectations) {
     if (expectation.verdict == Verdict::passed) continue;
     const bool failed = expectation.verdict == Verdict::failed;
-    text += fmt::format("{}: {}, found {}\n{}", style.verdict(expectation.verdict, true),
-                        failed ? "expectation not met" : "could not be decided", expectation.actual,
-                        expectation.excerpt);
+    text += fmt::format("{}: {}{}\n{}", style.verdict(expectation.verdict, true),
+                        failed ? "expectation not met, found " : "could not be decided, ",
+                        expectation.actual, expectation.excerpt);
   }
   return text;
 }
@@ -188,14 +193,21 @@ std::string console_summary(const RunResult& result, const ConsoleOptions& optio
   text += "\n" + phase_table(result) + "\n";
   text += "  served by: " + served(result) + "\n";
   text += "  failed calls: " + counted(by_kind(result.total.failed_as), "none") + "\n";
+  if (result.unfinished_calls > 0) {
+    text += fmt::format("  unfinished calls, in none of these numbers: {}\n",
+                        grouped(result.unfinished_calls));
+  }
   text += "  failed attempts: " + counted(by_kind(result.total.attempts_as), "none") + "\n";
-  text += fmt::format("  tokens billed {}, wasted {}; cost ${:.2f}\n",
-                      grouped(result.total.billed_tokens), grouped(result.total.wasted_tokens),
-                      static_cast<double>(result.total.cost_picodollars) / 1e12);
+  text +=
+      fmt::format("  tokens billed {}, wasted {}; cost {}\n", grouped(result.total.billed_tokens),
+                  grouped(result.total.wasted_tokens), cost(result));
   for (const auto& breaker : result.breakers) text += breaker_lines(breaker);
   if (!result.diagnosis.empty()) {
-    text += fmt::format("\n{} at {}: {}", to_string(result.end), time_of(result.ended),
-                        result.diagnosis);
+    text += "\n";
+    if (result.end == sim::RunEnd::deadlock) {
+      text += fmt::format("deadlock at {}: ", time_of(result.ended));
+    }
+    text += result.diagnosis;
     if (!text.ends_with('\n')) text += '\n';
   }
   const std::string failures = failure_lines(result, style);

@@ -56,7 +56,7 @@ Json stats_json(const sim::CallStats& stats, const sim::RunResult& run) {
           {"attempts_by_route", named(run.routes, stats.attempts_by_route)},
           {"billed_tokens", stats.billed_tokens},
           {"wasted_tokens", stats.wasted_tokens},
-          {"cost_picodollars", stats.cost_picodollars},
+          {"cost_nanodollars", stats.cost_nanodollars()},
           {"latency",
            {{"success", latency(stats.success_latency)},
             {"failed", latency(stats.failed_latency)},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <functional>
+#include <limits>
 
 #include "engine/core/check.hpp"
 #include "sim/expectation.hpp"
@@ -102,17 +103,23 @@ Value openings(const Expectation& expectation, const RunResult& result) {
 Value time_to_open(const BreakerResult* breaker, const FaultWindow& window) {
   if (breaker == nullptr) return Value::none("the route has no breaker");
   if (window.begins == never) return Value::none("no fault can hit the route");
-  for (const BreakerTransition& transition : breaker->transitions) {
+  // Of a long life the middle is not kept: the last transition may not be the next.
+  const bool cut = breaker->transition_count > breaker->transitions.size();
+  const std::size_t known = breaker->transitions.size() - (cut ? 1 : 0);
+  for (std::size_t i = 0; i < known; ++i) {
+    const BreakerTransition& transition = breaker->transitions[i];
     if (transition.to == BreakerState::open && transition.at >= window.begins) {
       return Value::duration(transition.at - window.begins);
     }
   }
+  if (cut) return Value::none("too many transitions to tell");
   return Value::none("it never opened");
 }
 
 Value time_to_recover(const BreakerResult* breaker, const FaultWindow& window) {
+  if (breaker == nullptr) return Value::none("the route has no breaker");
   if (window.begins == never) return Value::none("no fault can hit the route");
-  if (breaker == nullptr || breaker->transitions.empty()) return Value::duration(Duration{0});
+  if (breaker->transitions.empty()) return Value::duration(Duration{0});
   if (breaker->final_state != BreakerState::closed) {
     return {Quantity{std::numeric_limits<std::int64_t>::max(), 1}, "never"};
   }
@@ -140,6 +147,13 @@ Value attempts_per_call(const CallStats& stats) {
   return {
       Quantity{static_cast<std::int64_t>(stats.attempts), static_cast<std::int64_t>(stats.calls)},
       fmt::format("{:.3f}", ratio)};
+}
+
+Value cost(std::uint64_t nanodollars) {
+  constexpr std::int64_t billion = 1'000'000'000;
+  const std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+  return {Quantity{static_cast<std::int64_t>(std::min(nanodollars, most)), billion},
+          fmt::format("{:.2f}", static_cast<double>(nanodollars) * 1e-9)};
 }
 
 Value measure(const Expectation& expectation, const RunResult& result,
@@ -177,8 +191,8 @@ Value measure(const Expectation& expectation, const RunResult& result,
     case Metric::wasted_tokens:
       return Value::count(stats.wasted_tokens);
     case Metric::cost:
-      return {Quantity{static_cast<std::int64_t>(stats.cost_picodollars), 1'000'000'000'000},
-              fmt::format("{:.2f}", static_cast<double>(stats.cost_picodollars) / 1e12)};
+      if (!result.has_prices) return Value::none("the scenario gives no prices");
+      return cost(stats.cost_nanodollars());
     case Metric::breaker_state:
       break;
   }
@@ -188,15 +202,14 @@ Value measure(const Expectation& expectation, const RunResult& result,
 ExpectationResult judge_state(const Expectation& expectation, const RunResult& result) {
   ExpectationResult judged{expectation.text, "", Verdict::undecided, expectation.excerpt};
   const BreakerResult* breaker = breaker_of(expectation, result);
+  if (breaker == nullptr || breaker->transition_count > breaker->transitions.size()) {
+    judged.actual =
+        breaker == nullptr ? "the route has no breaker" : "too many transitions to tell";
+    return judged;
+  }
   BreakerState state = BreakerState::closed;
-  if (breaker != nullptr) {
-    if (breaker->transition_count > breaker->transitions.size()) {
-      judged.actual = "too many transitions to tell";
-      return judged;
-    }
-    for (const BreakerTransition& transition : breaker->transitions) {
-      if (transition.at <= expectation.at) state = transition.to;
-    }
+  for (const BreakerTransition& transition : breaker->transitions) {
+    if (transition.at <= expectation.at) state = transition.to;
   }
   judged.actual = to_string(state);
   const bool equal = state == expectation.state;

@@ -69,8 +69,9 @@ void Recorder::on_attempt(const AttemptEvent& event, const Outcome& outcome) {
   ++stats.attempts_as[index(outcome.kind)];
   ++stats.attempts_by_route[event.route];
   const mock::Price& price = script_.models[event.target].price;
-  stats.cost_picodollars += static_cast<std::uint64_t>(price.input) * outcome.billed_input_tokens +
-                            static_cast<std::uint64_t>(price.output) * outcome.billed_output_tokens;
+  __extension__ using Wide = unsigned __int128;
+  stats.cost_picodollars += static_cast<Wide>(price.input) * outcome.billed_input_tokens;
+  stats.cost_picodollars += static_cast<Wide>(price.output) * outcome.billed_output_tokens;
   if (next_ != nullptr) next_->on_attempt(event, outcome);
 }
 

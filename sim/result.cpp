@@ -34,6 +34,12 @@ void CallStats::add(const CallStats& other) {
   other_latency.add(other.other_latency);
 }
 
+std::uint64_t CallStats::cost_nanodollars() const {
+  constexpr std::uint64_t most = 18'000'000'000'000'000'000U;
+  const auto nano = cost_picodollars / 1000;
+  return nano > most ? most : static_cast<std::uint64_t>(nano);
+}
+
 Verdict RunResult::verdict() const {
   const auto any = [&](Verdict verdict) {
     return std::any_of(expectations.begin(), expectations.end(),

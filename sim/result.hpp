@@ -26,7 +26,7 @@ struct CallStats {
   std::uint64_t shared = 0;         ///< answered by another call's reply (single-flight)
   std::uint64_t billed_tokens = 0;  ///< over all attempts
   std::uint64_t wasted_tokens = 0;  ///< billed for attempts whose output reached nobody
-  std::uint64_t cost_picodollars = 0;
+  __extension__ unsigned __int128 cost_picodollars = 0;
   std::array<std::uint64_t, outcome_kind_count> attempts_as{};  ///< attempts by OutcomeKind
   std::vector<std::uint64_t> served_by_route;                   ///< by RouteId
   std::vector<std::uint64_t> attempts_by_route;                 ///< by RouteId
@@ -36,6 +36,8 @@ struct CallStats {
   Histogram other_latency;  ///< cached and degraded
 
   std::uint64_t ended_as(CallEnd end) const { return ended[static_cast<std::size_t>(end)]; }
+  /// Rounded down, at most 18 billion dollars.
+  std::uint64_t cost_nanodollars() const;
   void add(const CallStats& other);
 };
 
@@ -108,6 +110,7 @@ struct RunResult {
   Instant ended{};           ///< when the last call had drained
   std::uint64_t events = 0;  ///< kernel events
 
+  bool has_prices = true;                  ///< some model has a price: costs mean something
   std::vector<std::string> routes;         ///< by RouteId
   std::vector<std::string> route_targets;  ///< by RouteId
   std::vector<PhaseResult> phases;

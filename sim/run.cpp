@@ -23,6 +23,8 @@ Context::Options context_options(const Scenario& scenario, const RunOptions& opt
   context.starts_at = scenario.starts_at;
   context.ties = options.ties;
   context.interrupt = options.interrupt;
+  // Clients that all act at one instant are a crowd, not a livelock.
+  context.limits.events_at_one_instant += 100 * std::uint64_t{scenario.workload.clients};
   return context;
 }
 
@@ -73,6 +75,9 @@ class World {
       result.routes.push_back(route.name);
       result.route_targets.push_back(route.target);
     }
+    result.has_prices = std::ranges::any_of(scenario_.script.models, [](const auto& model) {
+      return model.price.input > 0 || model.price.output > 0;
+    });
     recorder_->finish(result);
     report_faults(result);
   }

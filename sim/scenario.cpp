@@ -53,6 +53,7 @@ class ScenarioReader {
 
   Problems& problems_;
   Scenario& scenario_;
+  Duration ends_{};
 };
 
 void ScenarioReader::read(const Node& root) {
@@ -69,7 +70,7 @@ void ScenarioReader::read(const Node& root) {
   scenario_.network_latency = mock::Distribution::constant(std::chrono::milliseconds{10});
   object.optional("network", [&](const Node& node) { read_network(node); });
   object.required("workload", [&](const Node& node) {
-    read_workload(node, scenario_.duration, problems_, scenario_.workload);
+    read_workload(node, ends_, problems_, scenario_.workload);
   });
   object.optional("policy", [&](const Node& node) { read_policy_path(node); });
   object.optional("expect", [&](const Node& node) { read_expectations(node); });
@@ -85,6 +86,8 @@ void ScenarioReader::read_preamble(ObjectReader& object) {
   object.required("duration", [&](const Node& node) {
     read_duration(node, problems_, scenario_.duration, Duration{1}, duration_max);
   });
+  // One that could not be read must not make what comes later look late.
+  ends_ = scenario_.duration.count() > 0 ? scenario_.duration : duration_max;
   object.optional("starts_at", [&](const Node& node) {
     std::string text;
     if (!read_string(node, problems_, text)) return;
@@ -153,7 +156,7 @@ void ScenarioReader::read_expectations(const Node& node) {
   for (const mock::PhaseSpec& phase : scenario_.script.phases) phases.push_back(phase.name);
   read_array(node, problems_, [&](const Node& item) {
     Expectation expectation;
-    if (read_expectation(item, phases, scenario_.duration, problems_, expectation)) {
+    if (read_expectation(item, phases, ends_, problems_, expectation)) {
       scenario_.expectations.push_back(std::move(expectation));
     }
   });
@@ -226,6 +229,9 @@ Errors check_bindings(const Scenario& scenario, const Policy& policy,
                       {}});
   };
   for (const Binding& binding : bindings) {
+    if (std::ranges::count(bindings, binding.route, &Binding::route) > 1) {
+      refuse(binding, "route " + binding.route + " is bound twice");
+    }
     if (std::ranges::find(routes, binding.route) == routes.end()) {
       refuse(binding, "policy " + policy.name + " has no such route; " +
                           expected_one_of(binding.route, routes));

@@ -9,6 +9,11 @@ namespace {
 
 constexpr JobName flight_job{"attempt"};
 
+// Models number their tickets on their own.
+std::uint64_t key_of(const mock::Ticket& ticket) {
+  return std::uint64_t{ticket.model} << 48 | (ticket.number & 0xFFFF'FFFF'FFFF);
+}
+
 }  // namespace
 
 // One attempt under way.
@@ -20,8 +25,6 @@ class SimTransport::Flight final : public Timer {
   Handle begin(const Attempt& attempt, AttemptListener& listener);
   Outcome detach();
   void take_slot(const mock::Plan& plan);
-
-  const mock::Ticket& ticket() const { return ticket_; }
 
  private:
   friend class SimTransport;
@@ -124,7 +127,7 @@ void SimTransport::Flight::arrive() {
   }
   ticket_ = arrival.ticket;
   in_queue_ = true;
-  transport_.queued_.push_back(this);
+  transport_.queued_.emplace(key_of(ticket_), this);
   schedule(Leg::queued, never, limit_);
 }
 
@@ -193,7 +196,7 @@ void SimTransport::Flight::leave_provider() {
   at_provider_ = false;
   if (in_queue_) {
     in_queue_ = false;
-    std::erase(transport_.queued_, this);
+    transport_.queued_.erase(key_of(ticket_));
     transport_.provider_.abandon(ticket_);
     return;
   }
@@ -258,9 +261,9 @@ Outcome SimTransport::detach(Handle handle) {
 }
 
 void SimTransport::started(const mock::Start& start) {
-  const auto found = std::ranges::find(queued_, start.ticket, &Flight::ticket);
+  const auto found = queued_.find(key_of(start.ticket));
   BROWNOUT_CHECK(found != queued_.end());
-  Flight* flight = *found;
+  Flight* flight = found->second;
   queued_.erase(found);
   flight->take_slot(start.plan);
 }

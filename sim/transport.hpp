@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/core/draw.hpp"
@@ -44,7 +45,7 @@ class SimTransport final : public Transport {
   std::vector<DrawFamily> network_back_;  // by model
   std::vector<std::unique_ptr<Flight>> flights_;
   std::vector<Flight*> free_;
-  std::vector<Flight*> queued_;  // waiting for a slot at their model
+  std::unordered_map<std::uint64_t, Flight*> queued_;  // by ticket: waiting for a slot
 };
 
 }  // namespace brownout::sim

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/core/check.hpp"
 
@@ -13,7 +14,8 @@ constexpr std::int64_t tokens_max = 100'000'000;
 constexpr std::int64_t clients_max = 1'000'000;
 
 std::uint32_t to_tokens(std::int64_t drawn) {
-  return static_cast<std::uint32_t>(std::min<std::int64_t>(drawn, tokens_max));
+  return static_cast<std::uint32_t>(
+      std::min<std::int64_t>(drawn, std::numeric_limits<std::uint32_t>::max()));
 }
 
 bool read_arrivals(const Node& node, Duration duration, Problems& problems, WorkloadSpec& out) {

@@ -192,17 +192,16 @@ bool read_number(const Node& node, Problems& problems, double& out, double low, 
 
 namespace {
 
-/// What someone who wrote a number where a duration belongs is likely to have meant: few are
-/// seconds, many are milliseconds.
+/// What someone who wrote a number where a duration belongs is likely to have meant: a few are
+/// seconds, many may be seconds or milliseconds.
 std::string with_unit(const std::string& number) {
-  for (const std::string_view unit : {"s", "ms"}) {
-    const std::string text = number + std::string(unit);
-    const std::optional<Duration> value = parse_duration(text);
-    if (value && (unit == "ms" || *value < std::chrono::seconds(100))) {
-      return fmt::format("did you mean {}?", quoted(text));
-    }
+  const std::optional<Duration> seconds = parse_duration(number + "s");
+  const std::string milliseconds = number + "ms";
+  if (!seconds || !parse_duration(milliseconds)) return "a duration is a number with its unit";
+  if (*seconds < std::chrono::seconds(100)) {
+    return fmt::format("did you mean {}?", quoted(number + "s"));
   }
-  return "a duration is a number with its unit";
+  return fmt::format("did you mean {} or {}?", quoted(number + "s"), quoted(milliseconds));
 }
 
 /// Units as other tools spell them, without the plural's s.

@@ -86,6 +86,14 @@ struct Pipeline::Builder {
     return count == 0 ? base : base + "#" + std::to_string(count + 1);
   }
 
+  RetryBudget* budget(const std::string& name) const {
+    if (name.empty()) return nullptr;
+    const auto found = std::ranges::find(
+        pipeline.budgets_, name, [](const auto& budget) { return std::string_view(budget.first); });
+    BROWNOUT_CHECK(found != pipeline.budgets_.end());
+    return found->second.get();
+  }
+
   void make_layer(Node& node, const CacheOptions& options) {
     node.name = "cache" + where(node.route);
     node.layer = std::make_unique<CacheLayer>(options);
@@ -103,7 +111,8 @@ struct Pipeline::Builder {
   }
   void make_layer(Node& node, const RetryOptions& options) {
     node.name = "retry" + where(node.route);
-    node.layer = std::make_unique<RetryLayer>(options, node.route, seed, node.name);
+    node.layer =
+        std::make_unique<RetryLayer>(options, budget(options.budget), node.route, seed, node.name);
   }
   void make_layer(Node& node, const TimeoutOptions& options) {
     node.name = "timeout" + where(node.route);
@@ -117,6 +126,9 @@ Pipeline::Pipeline(const Policy& policy, const std::vector<std::string>& targets
   BROWNOUT_CHECK(targets.size() == policy.routes().size());
   BROWNOUT_CHECK(target_ids.size() == targets.size());
   Builder builder{*this, targets, target_ids, seed};
+  for (const BudgetSpec& budget : policy.budgets) {
+    budgets_.emplace_back(budget.name, std::make_unique<RetryBudget>(budget.options));
+  }
   RouteId route = no_route;
   if (policy.main_route) {
     route = builder.routes_seen++;

@@ -14,6 +14,7 @@
 namespace brownout {
 
 class Breaker;
+class RetryBudget;
 
 /// *Ownership*: owns its layers and their shared state. *Threads*: one thread or strand.
 /// *Determinism*: layers draw from families named by `seed` and their place in the tree.
@@ -60,6 +61,7 @@ class Pipeline {
   struct Builder;
 
   Duration deadline_;
+  std::vector<std::pair<std::string, std::unique_ptr<RetryBudget>>> budgets_;
   std::unique_ptr<Node> root_;
   std::vector<RouteInfo> routes_;
   std::vector<BreakerInfo> breakers_;

@@ -32,6 +32,40 @@ std::string_view late_results(BreakerOptions::LateResults mode) {
   return "";
 }
 
+std::string hint(const HintOptions& options) {
+  const std::string beyond = options.above_cap == AboveCap::stop    ? ", stop above "
+                             : options.above_cap == AboveCap::clamp ? ", at most "
+                                                                    : ", ignored above ";
+  switch (options.policy) {
+    case HintPolicy::ignore:
+      return "";
+    case HintPolicy::verbatim:
+      return ", retry-after instead" + beyond + format_duration(options.cap);
+    case HintPolicy::at_least:
+      return ", at least retry-after" + beyond + format_duration(options.cap);
+    case HintPolicy::stretch:
+      return ", retry-after up to " + format_duration(options.stretch_by) + " more";
+  }
+  return "";
+}
+
+struct BudgetDescriber {
+  std::string operator()(const QuotaOptions& options) const {
+    return fmt::format("quota of {}: retry {}, after a timeout {}, throttled {}; success {}{}",
+                       options.capacity, options.retry_cost, options.timeout_cost,
+                       options.throttled_cost, options.success_gain,
+                       options.refund_on_success ? " or a refund" : "");
+  }
+  std::string operator()(const SuccessRatioOptions& options) const {
+    return fmt::format("success ratio {} of {} tokens", options.token_ratio * 1e-3,
+                       options.max_tokens);
+  }
+  std::string operator()(const CallShareOptions& options) const {
+    return fmt::format("{} of the calls of {}, at least {}/s", options.share * 1e-3,
+                       format_duration(options.window), options.floor_per_second);
+  }
+};
+
 struct Describer {
   std::string text;
   int indent = 0;
@@ -53,10 +87,10 @@ struct Describer {
          bound("first token", options.first_token) + bound("idle", options.idle));
   }
   void operator()(const RetryOptions& options) {
-    line(fmt::format("retry: {} attempts{}, wait {}{}, on {}",
+    line(fmt::format("retry: {} attempts{}, wait {}{}{}, on {}",
                      options.max_attempts == 0 ? "unbounded" : std::to_string(options.max_attempts),
                      bound("within", options.give_up_after), describe(options.wait),
-                     options.retry_after == HintUse::at_least ? ", at least retry-after" : "",
+                     hint(options.hint), options.budget.empty() ? "" : ", budget " + options.budget,
                      options.on.to_string()));
   }
   void operator()(const BreakerOptions& options) {
@@ -98,6 +132,10 @@ std::vector<const RouteSpec*> Policy::routes() const {
 std::string describe(const Policy& policy) {
   Describer describer;
   describer.line("policy " + policy.name + bound("deadline", policy.deadline));
+  for (const BudgetSpec& budget : policy.budgets) {
+    describer.line("  budget " + budget.name + ": " +
+                   std::visit(BudgetDescriber{}, budget.options));
+  }
   describer.layers(policy.pipeline);
   if (policy.main_route) {
     const RouteSpec& route = *policy.main_route;

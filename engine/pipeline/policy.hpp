@@ -11,6 +11,7 @@
 #include "engine/core/result.hpp"
 #include "engine/core/time.hpp"
 #include "engine/policy/breaker.hpp"
+#include "engine/policy/budget.hpp"
 #include "engine/policy/cache.hpp"
 #include "engine/policy/fallback.hpp"
 #include "engine/policy/retry.hpp"
@@ -39,10 +40,17 @@ struct RouteSpec {
   std::vector<LayerSpec> pipeline;
 };
 
+/// A retry budget, shared by the layers that name it.
+struct BudgetSpec {
+  std::string name;
+  BudgetOptions options;
+};
+
 struct Policy {
   std::string name;
   std::string description;
   Duration deadline = forever;  ///< of a whole call
+  std::vector<BudgetSpec> budgets;
   std::vector<LayerSpec> pipeline;
 
   /// Where the pipeline ends when no fallback says so; its name is "main" unless the file says

@@ -2,17 +2,16 @@
 // holds the two against each other.
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "engine/core/document.hpp"
 #include "engine/core/document_text.hpp"
 #include "engine/pipeline/policy.hpp"
+#include "engine/pipeline/policy_options.hpp"
 
 namespace brownout {
 namespace {
 
-constexpr std::int64_t attempts_max = 10'000;
 constexpr std::size_t routes_max = 32;
 constexpr std::size_t depth_max = 16;  // layers inside each other, routes included
 
@@ -32,21 +31,13 @@ class PolicyReader {
   void read(const Node& root, Policy& policy);
 
  private:
+  void read_budgets(const Node& node, std::vector<BudgetSpec>& budgets);
+  void check_budget(const Node& retry, const std::string& name);
   void read_pipeline(const Node& node, std::vector<LayerSpec>& layers, std::size_t depth);
   void read_layer(const Node& node, std::vector<LayerSpec>& layers, std::size_t depth);
-  void read_cache(const Node& node, CacheOptions& options);
-  void read_breaker(const Node& node, BreakerOptions& options);
-  void read_retry(const Node& node, RetryOptions& options);
-  void read_timeout(const Node& node, TimeoutOptions& options);
   void read_fallback(const Node& node, FallbackSpec& spec, std::size_t depth);
   void read_route(const Node& node, FallbackSpec& spec, std::size_t depth);
   void read_then(const Node& node, FallbackOptions& options);
-  void read_wait(const Node& node, BackoffOptions& options);
-  void read_jitter(const Node& node, Jitter& jitter);
-  bool read_only_word(const Node& node, std::string_view word);
-  void read_outcomes(const Node& node, OutcomeSet& set);
-  void read_outcome(const Node& node, OutcomeSet& set);
-  bool read_status(const Node& node, OutcomeSet& set);
   void read_route_name(const Node& node, std::string& name);
   void read_to(const Node& node, RouteSpec& route);
   void read_role(const Node& node, RouteSpec& route);
@@ -54,6 +45,7 @@ class PolicyReader {
 
   Problems& problems_;
   std::vector<std::pair<std::string, const Node*>> route_names_;
+  std::vector<std::string> budget_names_;
 };
 
 void PolicyReader::read(const Node& root, Policy& policy) {
@@ -69,6 +61,7 @@ void PolicyReader::read(const Node& root, Policy& policy) {
   object.optional("deadline", [&](const Node& node) {
     read_duration(node, problems_, policy.deadline, Duration{1});
   });
+  object.optional("budgets", [&](const Node& node) { read_budgets(node, policy.budgets); });
   auto main = std::make_unique<RouteSpec>();
   main->name = "main";
   main->span = root.span;
@@ -79,6 +72,29 @@ void PolicyReader::read(const Node& root, Policy& policy) {
   object.finish();
   if (problems_.empty()) require_leaf(root, policy.pipeline);
   if (!main->to.empty() || !main->role.empty()) policy.main_route = std::move(main);
+}
+
+void PolicyReader::read_budgets(const Node& node, std::vector<BudgetSpec>& budgets) {
+  if (node.type != Node::Type::object) {
+    problems_.add(node, "expected an object of budgets", "as in { \"shared\": { \"quota\": {} } }");
+    return;
+  }
+  for (const Node::Member& member : node.members) {
+    if (!is_name(member.key)) {
+      problems_.add(*node.document, member.key_span, quoted(member.key) + " is not a name");
+    }
+    BudgetSpec& budget = budgets.emplace_back();
+    budget.name = member.key;
+    budget_names_.push_back(member.key);
+    read_budget(member.value, problems_, budget.options);
+  }
+}
+
+void PolicyReader::check_budget(const Node& retry, const std::string& name) {
+  if (name.empty() || std::ranges::find(budget_names_, name) != budget_names_.end()) return;
+  const std::vector<std::string_view> names(budget_names_.begin(), budget_names_.end());
+  problems_.add(*retry.find("budget"), "the policy has no budget " + quoted(name),
+                names.empty() ? "declare it under \"budgets\"" : expected_one_of(name, names));
 }
 
 void PolicyReader::read_route_name(const Node& node, std::string& name) {
@@ -173,13 +189,17 @@ void PolicyReader::read_layer(const Node& node, std::vector<LayerSpec>& layers, 
   const Node::Member& member = node.members.front();
   const Node& options = member.value;
   if (member.key == "cache") {
-    read_cache(options, std::get<CacheOptions>(layers.emplace_back(CacheOptions{})));
+    read_cache(options, problems_, std::get<CacheOptions>(layers.emplace_back(CacheOptions{})));
   } else if (member.key == "breaker") {
-    read_breaker(options, std::get<BreakerOptions>(layers.emplace_back(BreakerOptions{})));
+    read_breaker(options, problems_,
+                 std::get<BreakerOptions>(layers.emplace_back(BreakerOptions{})));
   } else if (member.key == "retry") {
-    read_retry(options, std::get<RetryOptions>(layers.emplace_back(RetryOptions{})));
+    auto& retry = std::get<RetryOptions>(layers.emplace_back(RetryOptions{}));
+    read_retry(options, problems_, retry);
+    check_budget(options, retry.budget);
   } else if (member.key == "timeout") {
-    read_timeout(options, std::get<TimeoutOptions>(layers.emplace_back(TimeoutOptions{})));
+    read_timeout(options, problems_,
+                 std::get<TimeoutOptions>(layers.emplace_back(TimeoutOptions{})));
   } else if (member.key == "fallback") {
     FallbackSpec spec;
     read_fallback(options, spec, depth + layers.size() + 1);
@@ -190,107 +210,10 @@ void PolicyReader::read_layer(const Node& node, std::vector<LayerSpec>& layers, 
   }
 }
 
-void PolicyReader::read_cache(const Node& node, CacheOptions& options) {
-  ObjectReader object(node, problems_);
-  object.optional(
-      "ttl", [&](const Node& value) { read_duration(value, problems_, options.ttl, Duration{1}); });
-  object.optional("single_flight",
-                  [&](const Node& value) { read_bool(value, problems_, options.single_flight); });
-  object.finish();
-}
-
-void PolicyReader::read_breaker(const Node& node, BreakerOptions& options) {
-  const auto count = [&](const Node& value, std::uint32_t& out, std::int64_t most) {
-    std::int64_t number = 0;
-    if (read_integer(value, problems_, number, 1, most)) out = static_cast<std::uint32_t>(number);
-  };
-  ObjectReader object(node, problems_);
-  object.optional("consecutive_failures", [&](const Node& value) {
-    count(value, options.consecutive_failures, 1'000'000);
-  });
-  object.optional("open_for", [&](const Node& value) {
-    read_duration(value, problems_, options.open_for, Duration{1});
-  });
-  object.optional("close_after",
-                  [&](const Node& value) { count(value, options.close_after, 1'000'000); });
-  object.optional("probes", [&](const Node& value) {
-    if (value.type == Node::Type::string) {
-      if (read_only_word(value, "all")) options.probes = 0;
-    } else {
-      count(value, options.probes, BreakerOptions::probes_max);
-    }
-  });
-  object.optional("probe_lease", [&](const Node& value) {
-    read_duration(value, problems_, options.probe_lease, Duration{1});
-  });
-  object.optional("late_results", [&](const Node& value) {
-    std::size_t word = 0;
-    if (read_word(value, problems_, {"ignored", "extend_open", "counted"}, word)) {
-      options.late_results = static_cast<BreakerOptions::LateResults>(word);
-    }
-  });
-  object.optional("failures", [&](const Node& value) { read_outcomes(value, options.failures); });
-  object.finish();
-}
-
-// What stands where otherwise a number does.
-bool PolicyReader::read_only_word(const Node& node, std::string_view word) {
-  if (node.text == word) return true;
-  problems_.add(node, "unexpected value " + quoted(node.text),
-                "expected a number, or " + quoted(word));
-  return false;
-}
-
-void PolicyReader::read_retry(const Node& node, RetryOptions& options) {
-  ObjectReader object(node, problems_);
-  object.optional("max_attempts", [&](const Node& value) {
-    if (value.type == Node::Type::string) {
-      if (read_only_word(value, "unbounded")) options.max_attempts = 0;
-      return;
-    }
-    std::int64_t number = 0;
-    if (read_integer(value, problems_, number, 1, attempts_max)) {
-      options.max_attempts = static_cast<std::uint32_t>(number);
-    }
-  });
-  object.optional("give_up_after", [&](const Node& value) {
-    read_duration(value, problems_, options.give_up_after, Duration{1});
-  });
-  object.optional("wait", [&](const Node& value) { read_wait(value, options.wait); });
-  object.optional("on", [&](const Node& value) { read_outcomes(value, options.on); });
-  object.optional("retry_after", [&](const Node& value) {
-    std::size_t word = 0;
-    if (read_word(value, problems_, {"ignore", "at_least"}, word)) {
-      options.retry_after = static_cast<HintUse>(word);
-    }
-  });
-  object.finish();
-  if (options.max_attempts == 0 && node.find("give_up_after") == nullptr) {
-    problems_.add(*node.find("max_attempts"), "this retry never stops",
-                  "expected a number, or \"give_up_after\" beside it");
-  }
-}
-
-void PolicyReader::read_timeout(const Node& node, TimeoutOptions& options) {
-  ObjectReader object(node, problems_);
-  bool any = false;
-  const auto limit = [&](std::string_view key, Duration& out) {
-    any |= object.optional(
-        key, [&](const Node& value) { read_duration(value, problems_, out, Duration{1}); });
-  };
-  limit("attempt", options.attempt);
-  limit("first_token", options.first_token);
-  limit("idle", options.idle);
-  object.finish();
-  if (!any && node.type == Node::Type::object && node.members.empty()) {
-    problems_.add(node, "this timeout limits nothing",
-                  "expected at least one of: attempt, first_token, idle");
-  }
-}
-
 void PolicyReader::read_fallback(const Node& node, FallbackSpec& spec, std::size_t depth) {
   ObjectReader object(node, problems_);
-  object.optional("on", [&](const Node& value) { read_outcomes(value, spec.options.on); });
+  object.optional("on",
+                  [&](const Node& value) { read_outcomes(value, problems_, spec.options.on); });
   object.required("routes", [&](const Node& value) {
     const bool read =
         read_array(value, problems_, [&](const Node& item) { read_route(item, spec, depth); });
@@ -361,134 +284,6 @@ void PolicyReader::read_then(const Node& node, FallbackOptions& options) {
           text.substr(reply->span.begin, reply->span.end - reply->span.begin));
     }
   });
-}
-
-void PolicyReader::read_jitter(const Node& node, Jitter& jitter) {
-  std::size_t word = 0;
-  if (read_word(node, problems_, {"none", "full", "equal"}, word)) {
-    jitter = static_cast<Jitter>(word);
-  }
-}
-
-void PolicyReader::read_wait(const Node& node, BackoffOptions& options) {
-  if (node.type != Node::Type::object) {
-    const bool fixed = node.type == Node::Type::string && parse_duration(node.text);
-    problems_.add(node, "a wait is either { \"fixed\": … } or { \"exponential\": … }",
-                  fixed ? "did you mean { \"fixed\": " + quoted(node.text) + " }?" : "");
-    return;
-  }
-  const std::size_t before = problems_.size();
-  ObjectReader object(node, problems_);
-  const Node* fixed = object.optional("fixed");
-  const Node* exponential = object.optional("exponential");
-  object.finish();
-  if (problems_.size() != before) return;
-  if ((fixed == nullptr) == (exponential == nullptr)) {
-    problems_.add(node, "a wait is either { \"fixed\": … } or { \"exponential\": … }");
-    return;
-  }
-  if (fixed != nullptr && fixed->type != Node::Type::object) {
-    options = {BackoffOptions::Shape::fixed, {}, {}, forever, Jitter::none};
-    read_duration(*fixed, problems_, options.multiplier);
-  } else if (fixed != nullptr) {
-    options = {BackoffOptions::Shape::fixed, {}, {}, forever, Jitter::none};
-    ObjectReader shape(*fixed, problems_);
-    shape.required("wait",
-                   [&](const Node& value) { read_duration(value, problems_, options.multiplier); });
-    shape.optional("jitter", [&](const Node& value) { read_jitter(value, options.jitter); });
-    shape.finish();
-  } else if (exponential != nullptr) {
-    ObjectReader shape(*exponential, problems_);
-    shape.optional("multiplier", [&](const Node& value) {
-      read_duration(value, problems_, options.multiplier, Duration{1});
-    });
-    shape.optional("min", [&](const Node& value) { read_duration(value, problems_, options.min); });
-    shape.optional("max", [&](const Node& value) {
-      read_duration(value, problems_, options.max, Duration{1});
-    });
-    shape.optional("jitter", [&](const Node& value) { read_jitter(value, options.jitter); });
-    shape.finish();
-    const Node* min = exponential->find("min");
-    if (min != nullptr && options.min > options.max) {
-      const bool said = exponential->find("max") != nullptr;
-      problems_.add(*min, "\"min\" is greater than \"max\"",
-                    "\"max\" is " + format_duration(options.max) +
-                        (said ? "" : " unless the file says otherwise"));
-    }
-  }
-}
-
-void PolicyReader::read_outcomes(const Node& node, OutcomeSet& set) {
-  if (node.type == Node::Type::string) {
-    problems_.add(node, "expected a list of outcomes", "did you mean [" + quoted(node.text) + "]?");
-    return;
-  }
-  set = OutcomeSet::none();
-  const bool read = read_array(node, problems_, [&](const Node& item) { read_outcome(item, set); });
-  if (read && node.items.empty()) {
-    problems_.add(node, "this list names no outcome", "name one, or leave the key out");
-  }
-}
-
-void PolicyReader::read_outcome(const Node& node, OutcomeSet& set) {
-  std::string text;
-  if (!read_string(node, problems_, text)) return;
-  if (text == "any") {
-    set.add(OutcomeSet::any());
-    return;
-  }
-  std::vector<std::string_view> words{"any"};
-  for (const ErrorClass error_class :
-       {ErrorClass::retryable, ErrorClass::non_retryable, ErrorClass::critical}) {
-    words.push_back(to_string(error_class));
-    if (text == to_string(error_class)) {
-      set.add(OutcomeSet::of(error_class));
-      return;
-    }
-  }
-  const auto kind = parse_outcome_kind(text);
-  if (kind && *kind != OutcomeKind::success) {
-    set.add(*kind);
-    return;
-  }
-  if (text.starts_with("status")) {
-    if (read_status(node, set)) return;
-    problems_.add(
-        node, quoted(text) + " names no status a call can fail with",
-        "expected 400 to 599, as in \"status 429\", \"status 500-599\", \"status >= 500\"");
-    return;
-  }
-  for (std::size_t i = 1; i < outcome_kind_count; ++i) {
-    words.push_back(to_string(static_cast<OutcomeKind>(i)));
-  }
-  words.push_back("status 500-599");
-  problems_.add(node, quoted(text) + " is no outcome a call can fail with",
-                expected_one_of(text, words));
-}
-
-// "status 529", "status 500-599" or "status >= 500".
-bool PolicyReader::read_status(const Node& node, OutcomeSet& set) {
-  const std::string_view text = std::string_view(node.text).substr(6);
-  const auto number = [](std::string_view digits) -> std::uint16_t {
-    unsigned value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    const bool whole =
-        digits.size() == 3 && error == std::errc{} && end == digits.data() + digits.size();
-    return whole && value >= 400 && value <= 599 ? static_cast<std::uint16_t>(value)
-                                                 : std::uint16_t{0};
-  };
-  if (text.starts_with(" >= ")) {
-    const std::uint16_t first = number(text.substr(4));
-    if (first != 0) set.add_status(first, 599);
-    return first != 0;
-  }
-  if (!text.starts_with(' ')) return false;
-  const auto dash = text.find('-');
-  const std::uint16_t first = number(text.substr(1, dash == text.npos ? text.npos : dash - 1));
-  const std::uint16_t last = dash == text.npos ? first : number(text.substr(dash + 1));
-  if (first == 0 || last < first) return false;
-  set.add_status(first, last);
-  return true;
 }
 
 Result<Policy> read_policy(Result<std::unique_ptr<Document>> document) {

@@ -44,7 +44,7 @@ std::optional<Breaker::Permit> Breaker::acquire_probe(Instant now) {
   if (chosen == probes_.size()) return std::nullopt;
   ProbeSlot& slot = probes_[chosen];
   if (!slot.taken) ++probes_in_flight_;
-  slot = {true, slot.lease + 1, after(now, options_.probe_lease)};
+  slot = {true, ++leases_, after(now, options_.probe_lease)};
   return Permit{generation_, static_cast<std::uint16_t>(chosen), slot.lease};
 }
 
@@ -54,7 +54,7 @@ std::size_t Breaker::free_or_overdue(Instant now) const {
   for (std::size_t i = 0; i < probes_.size(); ++i) {
     if (!probes_[i].taken) return i;
     if (now < probes_[i].expires) continue;
-    if (overdue == probes_.size() || probes_[i].expires < probes_[overdue].expires) overdue = i;
+    if (overdue == probes_.size() || probes_[i].lease < probes_[overdue].lease) overdue = i;
   }
   return overdue;
 }

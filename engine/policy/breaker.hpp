@@ -119,6 +119,7 @@ class Breaker {
   Instant opened_at_{};
   std::vector<ProbeSlot> probes_;
   std::uint32_t probes_in_flight_ = 0;
+  std::uint32_t leases_ = 0;  // given out so far: the smallest number is the oldest
 };
 
 }  // namespace brownout

@@ -37,20 +37,25 @@ std::string_view to_string(RetryStop stop) {
       return "time_spent";
     case RetryStop::deadline:
       return "deadline";
+    case RetryStop::hint_too_long:
+      return "hint_too_long";
+    case RetryStop::budget_spent:
+      return "budget_spent";
   }
   return "";
 }
 
-RetryDecision next_retry(const RetryOptions& options, const RetryState& state,
-                         const Outcome& outcome, Instant now, Instant deadline, Draws& draws) {
+RetryDecision next_retry(const RetryOptions& options, RetryState& state, const Outcome& outcome,
+                         Instant now, Instant deadline, Draws& draws) {
   const RetryStop stop = reason_to_stop(options, state, outcome, now);
   if (stop != RetryStop::no) return {stop, {}};
 
-  Duration wait = backoff_delay(options.wait, state.attempts - 1, draws);
-  if (options.retry_after == HintUse::at_least && outcome.retry_after) {
-    wait = std::max(wait, *outcome.retry_after);
-  }
-  const Instant at = after(now, wait);
+  ServerHint hint;
+  hint.wait = outcome.retry_after;
+  const HintDecision hinted =
+      apply_hint(options.hint, next_backoff(options.wait, state.backoff, draws), hint);
+  if (!hinted.retries()) return {RetryStop::hint_too_long, {}};
+  const Instant at = after(now, hinted.wait);
   if (at >= deadline) return {RetryStop::deadline, {}};
   return {RetryStop::no, at};
 }

@@ -10,14 +10,9 @@
 #include "engine/core/outcome.hpp"
 #include "engine/core/time.hpp"
 #include "engine/policy/backoff.hpp"
+#include "engine/policy/server_hint.hpp"
 
 namespace brownout {
-
-/// What a server's retry-after does to the computed wait.
-enum class HintUse : std::uint8_t {
-  ignore,    ///< nothing, as tenacity does
-  at_least,  ///< the wait becomes the longer of the two: never back before the server said
-};
 
 struct RetryOptions {
   /// Attempts in all, the first one included; 1 means no retry, 0 no bound. Default 3.
@@ -36,14 +31,20 @@ struct RetryOptions {
   /// A further failure to retry on, for programs; null for none. Not available in policy files.
   std::function<bool(const Outcome&)> when{};
 
-  /// Default at_least.
-  HintUse retry_after = HintUse::at_least;
+  /// What the server's retry-after does to the wait. Default: never back before it, and not back at
+  /// all when it asks for more than 120 s.
+  HintOptions hint{};
+
+  /// Name of the retry budget to ask before each retry; empty for none (default). Ignored by
+  /// next_retry: whoever carries out the decision asks.
+  std::string budget{};
 };
 
 /// What retrying remembers of one call.
 struct RetryState {
   std::uint32_t attempts = 0;  ///< begun so far
   Instant first_started{};
+  BackoffState backoff{};
 };
 
 /// Why there is no further attempt.
@@ -53,8 +54,10 @@ enum class RetryStop : std::uint8_t {
   committed,      ///< output has reached the caller
   not_retryable,  ///< the failure is not one to retry on
   attempts_spent,
-  time_spent,  ///< give_up_after has passed
-  deadline,    ///< the wait would not end before the deadline
+  time_spent,     ///< give_up_after has passed
+  deadline,       ///< the wait would not end before the deadline
+  hint_too_long,  ///< the server asked for a longer wait than the policy obeys
+  budget_spent,   ///< the retry budget refused (decided by whoever carries out the decision)
 };
 std::string_view to_string(RetryStop stop);
 
@@ -69,9 +72,9 @@ struct RetryDecision {
 /// touched: when retrying stops, the caller gets the error the provider gave.
 ///
 /// A wait that would not end before `deadline` is not begun: failing now with the real error beats
-/// failing later with a timeout. *Determinism*: consumes from `draws` what backoff_delay does, and
-/// only when nothing but the deadline is left to stop it.
-RetryDecision next_retry(const RetryOptions& options, const RetryState& state,
-                         const Outcome& outcome, Instant now, Instant deadline, Draws& draws);
+/// failing later with a timeout. *Determinism*: consumes from `draws` what next_backoff does, and
+/// only when nothing but the hint and the deadline is left to stop it.
+RetryDecision next_retry(const RetryOptions& options, RetryState& state, const Outcome& outcome,
+                         Instant now, Instant deadline, Draws& draws);
 
 }  // namespace brownout

@@ -118,7 +118,7 @@ class CommandLine(unittest.TestCase):
         result = self.brownout("run", path, "--seed", "7", "--ties", "random")
         self.assert_code(result, 1)
         self.assertIn("FAIL: expectation not met", result.stdout)
-        self.assertIn(f"replay: brownout run {path} --seed 7 --ties random\n", result.stdout)
+        self.assertIn(f"replay: {BROWNOUT} run {path} --seed 7 --ties random\n", result.stdout)
         self.assertIn("^^^", result.stdout)
 
     def test_2_for_bad_usage(self):

@@ -33,7 +33,7 @@ BEYOND = {
     "sums: shares that do not add up":
         [r"^the shares of this mixture sum to", r"^the shares of the faults on .* can add up to"],
     "comparison of two values: min and max, first and last status":
-        [r'^"min" is greater than "max"$', r"names no status a call can fail with$"],
+        [r'^"min" is greater than "max"$', r'^"from" is greater than "to"$', r"names no status a call can fail with$"],
     "order: phases, points of a rate, fallbacks at the end of their pipeline":
         [r"^the phase ends at", r"^points must be in order of time$",
          r"^nothing can follow a fallback in its pipeline$"],
@@ -43,7 +43,7 @@ BEYOND = {
         [r"^there is a phase .* already$", r"^a second route is named"],
     "references: models, phases, routes, other files":
         [r"^this scenario has no model", r"^no (provider|model) of .* matches", r"^there is no phase",
-         r"^the policy has no route", r"^scenario \S+ has no (model|role)", r"^cannot read "],
+         r"^the policy has no (route|budget)", r"^scenario \S+ has no (model|role)", r"^cannot read "],
     "the calendar: days that never were":
         [r"is not a time of the calendar$"],
     "depth: layers inside each other":
@@ -57,6 +57,8 @@ BEYOND = {
 # Broken files that their schema accepts, by the reason why.
 BROKEN_BEYOND = {
     "json-duplicate-key": "JSON itself",
+    "policy-budget-unknown": "references",
+    "policy-jitter-reversed": "comparison",
     "policy-layer-after-fallback": "order",
     "policy-min-greater-than-default-max": "comparison",
     "policy-min-greater-than-max": "comparison",

@@ -72,7 +72,7 @@ TEST(JsonReport, EveryFieldIsThereEvenWhenEmpty) {
                                     "attempts_by_route",
                                     "billed_tokens",
                                     "wasted_tokens",
-                                    "cost_picodollars",
+                                    "cost_nanodollars",
                                     "latency"};
   for (const RunResult& result : {passing(), failing(), undecided(), deadlocked()}) {
     const Json json = run_of(result);

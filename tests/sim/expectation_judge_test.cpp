@@ -169,14 +169,16 @@ TEST(Judge, AStateIsTheOneReachedByThatInstant) {
   EXPECT_JUDGED(passed, "closed", "breaker(backup).state at 1h == closed", result);
 }
 
-TEST(Judge, ARouteWithoutABreakerIsClosedAndHasNoOpenings) {
+TEST(Judge, ARouteWithoutABreakerHasNoOpeningsAndNoState) {
   RunResult result = empty_result();
   result.breakers.erase(result.breakers.begin());
   EXPECT_JUDGED(passed, "0", "breaker(main).opened == 0", result);
-  EXPECT_JUDGED(passed, "closed", "breaker(main).state at 1h == closed", result);
+  EXPECT_JUDGED(undecided, "the route has no breaker", "breaker(main).state at 1h == closed",
+                result);
   const std::vector<FaultWindow> windows{{Instant{10min}, Instant{1h}}, {}};
   EXPECT_JUDGED(undecided, "the route has no breaker", "time_to_open(main) <= 1h", result, windows);
-  EXPECT_JUDGED(passed, "0s", "time_to_recover(main) == 0s", result, windows);
+  EXPECT_JUDGED(undecided, "the route has no breaker", "time_to_recover(main) == 0s", result,
+                windows);
 }
 
 TEST(Judge, TimeToOpenCountsFromTheFirstFaultToTheFirstOpeningAfterIt) {

@@ -132,7 +132,7 @@ TEST(Run, TimeThatStandsStillIsALivelock) {
   EXPECT_EQ(result.verdict(), Verdict::undecided);
   EXPECT_EQ(result.ended, at(0s));
   EXPECT_THAT(result.diagnosis,
-              HasSubstr("livelock at 0s: more than 1000000 events at one instant"));
+              HasSubstr("livelock at 0s: more than 1000200 events at one instant"));
   EXPECT_THAT(result.diagnosis, HasSubstr("\"attempt\""));
   EXPECT_EQ(result.expectations[0].actual, "100.000% when the run ended in livelock");
 }

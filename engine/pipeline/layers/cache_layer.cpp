@@ -41,16 +41,14 @@ Action CacheLayer::resume(Visit& visit, Signal signal, Outcome& outcome) {
 
 Action CacheLayer::ask(Visit&, Frame& frame) {
   if (!options_.single_flight) return Action::down();
-  const auto [flight, is_new] = flights_.try_emplace(frame.key, &frame);
+  const auto [flight, is_new] = flights_.try_emplace(frame.key);
+  frame.flight = &flight->second;
   if (is_new) {
     frame.role = Role::leader;
     return Action::down();
   }
   frame.role = Role::follower;
-  frame.leader = flight->second;
-  Frame& leader = *frame.leader;
-  (leader.last != nullptr ? leader.last : &leader)->next = &frame;
-  leader.last = &frame;
+  append(*frame.flight, frame);
   return Action::park();
 }
 
@@ -89,9 +87,10 @@ Action CacheLayer::end(Frame& frame) {
   return Action::turn();
 }
 
-void CacheLayer::share(Frame& leader, const Outcome& outcome) {
+void CacheLayer::share(const Frame& leader, const Outcome& outcome) {
+  Frame* follower = leader.flight->first;
   flights_.erase(leader.key);
-  for (Frame* follower = leader.next; follower != nullptr; follower = follower->next) {
+  for (; follower != nullptr; follower = follower->behind) {
     follower->role = Role::granted;
     follower->grant = outcome;
     follower->grant.billed_input_tokens = 0;
@@ -102,27 +101,27 @@ void CacheLayer::share(Frame& leader, const Outcome& outcome) {
   }
 }
 
-void CacheLayer::hand_over(Frame& leader) {
-  Frame* heir = leader.next;
+void CacheLayer::hand_over(const Frame& leader) {
+  Frame* heir = leader.flight->first;
   if (heir == nullptr) {
     flights_.erase(leader.key);
     return;
   }
-  flights_[leader.key] = heir;
+  unlink(*heir);
   heir->role = Role::promoted;
-  heir->last = heir == leader.last ? nullptr : leader.last;
-  for (Frame* follower = heir->next; follower != nullptr; follower = follower->next) {
-    follower->leader = heir;
-  }
   heir->call->wake();
 }
 
+void CacheLayer::append(Flight& flight, Frame& follower) {
+  follower.before = flight.last;
+  (flight.last != nullptr ? flight.last->behind : flight.first) = &follower;
+  flight.last = &follower;
+}
+
 void CacheLayer::unlink(Frame& follower) {
-  Frame& leader = *follower.leader;
-  Frame* before = &leader;
-  while (before->next != &follower) before = before->next;
-  before->next = follower.next;
-  if (leader.last == &follower) leader.last = before == &leader ? nullptr : before;
+  Flight& flight = *follower.flight;
+  (follower.before != nullptr ? follower.before->behind : flight.first) = follower.behind;
+  (follower.behind != nullptr ? follower.behind->before : flight.last) = follower.before;
 }
 
 }  // namespace brownout

@@ -28,18 +28,24 @@ class CacheLayer final : public Layer {
  private:
   enum class Role : std::uint8_t {
     alone,     // looking, or asking without single-flight
-    leader,    // in flights_, with followers behind it
-    follower,  // parked in its leader's list
+    leader,    // asking for everyone in its flight
+    follower,  // parked in the flight's list
     granted,   // woken: with an outcome
-    promoted,  // woken: to lead; already in flights_
+    promoted,  // woken: to lead
+  };
+  struct Frame;
+  // Everyone who wants one prompt: who leads is known by role, the others wait in order of arrival.
+  struct Flight {
+    Frame* first = nullptr;
+    Frame* last = nullptr;
   };
   struct Frame {
     Role role = Role::alone;
     Call* call = nullptr;
     CacheKey key{};
-    Frame* leader = nullptr;
-    Frame* next = nullptr;  // leader: first follower; follower: the one behind it
-    Frame* last = nullptr;  // leader: last follower, or null
+    Flight* flight = nullptr;
+    Frame* before = nullptr;  // in the flight's list
+    Frame* behind = nullptr;
     Outcome grant;
   };
   struct KeyHash {
@@ -48,12 +54,13 @@ class CacheLayer final : public Layer {
 
   Action ask(Visit& visit, Frame& frame);
   Action end(Frame& frame);
-  void share(Frame& leader, const Outcome& outcome);
-  void hand_over(Frame& leader);
-  void unlink(Frame& follower);
+  void share(const Frame& leader, const Outcome& outcome);
+  void hand_over(const Frame& leader);
+  static void append(Flight& flight, Frame& follower);
+  static void unlink(Frame& follower);
 
   const CacheOptions options_;
-  std::unordered_map<CacheKey, Frame*, KeyHash> flights_;
+  std::unordered_map<CacheKey, Flight, KeyHash> flights_;
 };
 
 }  // namespace brownout

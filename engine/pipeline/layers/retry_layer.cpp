@@ -2,29 +2,61 @@
 
 namespace brownout {
 
-RetryLayer::RetryLayer(const RetryOptions& options, RouteId route, std::uint64_t seed,
-                       std::string_view name)
-    : options_(options), route_(route), jitter_(seed, Purpose::backoff_jitter, name) {}
+RetryLayer::RetryLayer(const RetryOptions& options, RetryBudget* budget, RouteId route,
+                       std::uint64_t seed, std::string_view name)
+    : options_(options),
+      budget_(budget),
+      route_(route),
+      jitter_(seed, Purpose::backoff_jitter, name) {}
 
 Action RetryLayer::enter(Visit& visit, Outcome&) {
-  visit.make_frame<RetryState>(1U, visit.now());
+  Frame& frame = visit.make_frame<Frame>();
+  frame.state.attempts = 1;
+  frame.state.first_started = visit.now();
+  if (budget_ != nullptr) budget_->on_call(visit.now());
   return Action::down();
 }
 
 Action RetryLayer::resume(Visit& visit, Signal, Outcome&) {
-  ++visit.frame<RetryState>().attempts;
+  Frame& frame = visit.frame<Frame>();
+  frame.waiting = false;
+  ++frame.state.attempts;
   return Action::down();
 }
 
 Action RetryLayer::leave(Visit& visit, Outcome& outcome) {
+  Frame& frame = visit.frame<Frame>();
+  settle_budget(visit, frame, outcome);
   if (outcome.ok()) return Action::turn();
-  const RetryState& state = visit.frame<RetryState>();
-  Draws draws = jitter_.at(visit.call_id(), visit.attempts() << 16 | (state.attempts & 0xFFFF));
+  Draws draws =
+      jitter_.at(visit.call_id(), visit.attempts() << 16 | (frame.state.attempts & 0xFFFF));
   const RetryDecision decision =
-      next_retry(options_, state, outcome, visit.now(), visit.limits().end, draws);
+      next_retry(options_, frame.state, outcome, visit.now(), visit.limits().end, draws);
   if (!decision.retries()) return Action::turn();
+  if (budget_ != nullptr) {
+    frame.charge = budget_->try_withdraw(visit.now(), outcome);
+    if (!frame.charge) return Action::turn();
+  }
+  frame.waiting = true;
   visit.observer().on_wait({visit.call_id(), route_, visit.now(), decision.at});
   return Action::wait(decision.at);
+}
+
+// A refusal of our own says nothing about the provider: it neither costs nor brings anything.
+void RetryLayer::settle_budget(Visit& visit, const Frame& frame, const Outcome& outcome) {
+  if (budget_ == nullptr) return;
+  if (!outcome.ok()) {
+    if (outcome.kind != OutcomeKind::breaker_open) budget_->on_failure(visit.now(), outcome);
+  } else if (frame.charge) {
+    budget_->on_success(visit.now(), *frame.charge);
+  } else {
+    budget_->on_success(visit.now());
+  }
+}
+
+void RetryLayer::abandon(Visit& visit, Cut) noexcept {
+  const Frame& frame = visit.frame<Frame>();
+  if (frame.waiting && frame.charge) budget_->give_back(visit.now(), *frame.charge);
 }
 
 }  // namespace brownout

@@ -1,27 +1,40 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "engine/core/draw.hpp"
 #include "engine/pipeline/layer.hpp"
+#include "engine/policy/budget.hpp"
 #include "engine/policy/retry.hpp"
 
 namespace brownout {
 
-/// Rides down again after a wait. *Determinism*: one word per jittered wait, addressed by the call,
-/// its attempts so far and the retries made here.
+/// Rides down again after a wait, if its budget lets it. *Ownership*: refers to the budget, which
+/// other layers may share; null for none. *Determinism*: one word per jittered wait, addressed by
+/// the call, its attempts so far and the retries made here.
 class RetryLayer final : public Layer {
  public:
-  RetryLayer(const RetryOptions& options, RouteId route, std::uint64_t seed, std::string_view name);
+  RetryLayer(const RetryOptions& options, RetryBudget* budget, RouteId route, std::uint64_t seed,
+             std::string_view name);
 
-  FrameLayout frame() const override { return FrameLayout::of<RetryState>(); }
+  FrameLayout frame() const override { return FrameLayout::of<Frame>(); }
   Action enter(Visit& visit, Outcome& outcome) override;
   Action resume(Visit& visit, Signal signal, Outcome& outcome) override;
   Action leave(Visit& visit, Outcome& outcome) override;
-  void abandon(Visit&, Cut) noexcept override {}
+  void abandon(Visit& visit, Cut cut) noexcept override;
 
  private:
+  struct Frame {
+    RetryState state;
+    std::optional<Charge> charge;  // of the attempt that is under way or waited for
+    bool waiting = false;
+  };
+
+  void settle_budget(Visit& visit, const Frame& frame, const Outcome& outcome);
+
   const RetryOptions options_;
+  RetryBudget* const budget_;
   const RouteId route_;
   const DrawFamily jitter_;
 };

@@ -588,7 +588,7 @@ TEST(ReadDuration, SuggestsTheUnitOfABareNumber) {
   };
   EXPECT_EQ(complaint("250", read),
             "expected a duration such as \"250ms\" but found the number 250; "
-            "did you mean \"250ms\"?");
+            "did you mean \"250s\" or \"250ms\"?");
   EXPECT_EQ(complaint("1.5", read),
             "expected a duration such as \"250ms\" but found the number 1.5; "
             "did you mean \"1.5s\"?");

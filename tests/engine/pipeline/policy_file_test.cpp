@@ -101,7 +101,7 @@ TEST(PolicyFile, ReadsARetry) {
       "on": [ "critical", "timed_out", "status 429", "status >= 590" ] } })");
   EXPECT_EQ(options.max_attempts, 6U);
   EXPECT_EQ(options.give_up_after, 5min);
-  EXPECT_EQ(options.retry_after, HintUse::ignore);
+  EXPECT_EQ(options.hint.policy, HintPolicy::ignore);
   EXPECT_EQ(options.wait.shape, BackoffOptions::Shape::exponential);
   EXPECT_EQ(options.wait.multiplier, 2s);
   EXPECT_EQ(options.wait.min, 10s);
@@ -127,8 +127,76 @@ TEST(PolicyFile, ReadsTheOtherShapesOfARetry) {
   EXPECT_EQ(defaults.max_attempts, 3U);
   EXPECT_EQ(defaults.give_up_after, forever);
   EXPECT_EQ(defaults.wait.jitter, Jitter::full);
-  EXPECT_EQ(defaults.retry_after, HintUse::at_least);
+  EXPECT_EQ(defaults.hint.policy, HintPolicy::at_least);
+  EXPECT_EQ(defaults.hint.cap, 120s);
+  EXPECT_EQ(defaults.hint.above_cap, AboveCap::stop);
   EXPECT_EQ(defaults.on.to_string(), OutcomeSet::of(ErrorClass::retryable).to_string());
+}
+
+BackoffOptions wait_of(const std::string& wait) {
+  return only_layer<RetryOptions>(R"({ "retry": { "wait": )" + wait + " } }").wait;
+}
+
+TEST(PolicyFile, ReadsEveryShapeOfAWait) {
+  using Shape = BackoffOptions::Shape;
+  const auto linear = wait_of(R"({ "linear": { "multiplier": "2s", "max": "9s" } })");
+  EXPECT_EQ(linear.shape, Shape::linear);
+  EXPECT_EQ(linear.multiplier, 2s);
+  EXPECT_EQ(linear.max, 9s);
+  EXPECT_EQ(wait_of(R"({ "fibonacci": { "jitter_first": false } })").jitter_first, false);
+  const auto random = wait_of(R"({ "random": { "min": "1s", "max": "3s" } })");
+  EXPECT_EQ(random.shape, Shape::random);
+  EXPECT_EQ(random.min, 1s);
+  EXPECT_EQ(wait_of(R"({ "listed": [ "1s", "5s" ] })").list, (std::vector<Duration>{1s, 5s}));
+  const auto listed = wait_of(R"({ "listed": { "waits": [ "1s" ], "jitter": "full" } })");
+  EXPECT_EQ(listed.shape, Shape::listed);
+  EXPECT_EQ(listed.jitter, Jitter::full);
+  EXPECT_EQ(wait_of(R"({ "exponential": { "factor": 1.5 } })").factor_per_mille, 1500U);
+}
+
+TEST(PolicyFile, ReadsEveryJitter) {
+  const auto jitter = [](const std::string& text) {
+    return wait_of(R"({ "exponential": { "bound": "before_jitter", "jitter": )" + text + " } }");
+  };
+  EXPECT_EQ(jitter(R"("decorrelated")").jitter, Jitter::decorrelated);
+  EXPECT_EQ(jitter(R"("decorrelated_v2")").jitter, Jitter::decorrelated_v2);
+  const auto proportional = jitter(R"({ "proportional": { "from": 0.75, "to": 1 } })");
+  EXPECT_EQ(proportional.jitter, Jitter::proportional);
+  EXPECT_EQ(proportional.spread_low_per_mille, 750U);
+  EXPECT_EQ(proportional.spread_high_per_mille, 1000U);
+  EXPECT_FALSE(proportional.bound_after_jitter);
+  const auto additive = jitter(R"({ "additive": "1s" })");
+  EXPECT_EQ(additive.jitter, Jitter::additive);
+  EXPECT_EQ(additive.addition, 1s);
+}
+
+TEST(PolicyFile, ReadsHowTheServersHintIsUsed) {
+  const auto options = only_layer<RetryOptions>(R"({ "retry": { "retry_after": {
+      "policy": "verbatim", "cap": "60s", "above_cap": "clamp", "stretch_by": "3s",
+      "zero_is_now": true } } })");
+  EXPECT_EQ(options.hint.policy, HintPolicy::verbatim);
+  EXPECT_EQ(options.hint.cap, 60s);
+  EXPECT_EQ(options.hint.above_cap, AboveCap::clamp);
+  EXPECT_EQ(options.hint.stretch_by, 3s);
+  EXPECT_TRUE(options.hint.zero_is_now);
+}
+
+TEST(PolicyFile, ReadsBudgets) {
+  const auto policy = parse_policy("test", R"({ "kind": "policy", "version": 1, "name": "test",
+      "to": "openai/gpt-4",
+      "budgets": { "bucket": { "quota": { "capacity": 20, "retry_cost": 2 } },
+                   "ratio": { "success_ratio": { "max_tokens": 7, "token_ratio": 0.25 } },
+                   "share": { "call_share": { "share": 0.1, "floor_per_second": 3,
+                                              "window": "30s" } } },
+      "pipeline": [ { "retry": { "budget": "ratio" } } ] })");
+  ASSERT_TRUE(policy);
+  ASSERT_EQ(policy->budgets.size(), 3U);
+  EXPECT_EQ(std::get<QuotaOptions>(policy->budgets[0].options).capacity, 20U);
+  EXPECT_EQ(std::get<QuotaOptions>(policy->budgets[0].options).retry_cost, 2U);
+  EXPECT_EQ(std::get<SuccessRatioOptions>(policy->budgets[1].options).token_ratio, 250U);
+  EXPECT_EQ(std::get<CallShareOptions>(policy->budgets[2].options).share, 100U);
+  EXPECT_EQ(std::get<CallShareOptions>(policy->budgets[2].options).window, 30s);
+  EXPECT_EQ(std::get<RetryOptions>(policy->pipeline[0]).budget, "ratio");
 }
 
 TEST(PolicyFile, ReadsATimeout) {

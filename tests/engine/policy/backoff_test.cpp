@@ -5,6 +5,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <vector>
 
@@ -18,6 +19,12 @@ using Shape = BackoffOptions::Shape;
 
 Draws draws_for(std::uint64_t call) {
   return DrawFamily(1, Purpose::backoff_jitter, "test").at(call);
+}
+
+// The wait before retry `n`, for shapes that remember nothing.
+Duration backoff_delay(const BackoffOptions& options, std::uint32_t n, Draws& draws) {
+  BackoffState state{.n = n};
+  return next_backoff(options, state, draws);
 }
 
 std::vector<Duration> first_waits(const BackoffOptions& options, std::uint32_t count) {
@@ -175,6 +182,158 @@ RC_GTEST_PROP(Backoff, JitterSpreadsWaitsAtTheCapToo, ()) {
     waits.insert(backoff_delay(options, n, draws));
   }
   RC_ASSERT(*waits.rbegin() - *waits.begin() >= options.max / 20);
+}
+
+TEST(Backoff, LinearAndFibonacciGrowAsTheirNamesSay) {
+  const BackoffOptions linear{
+      .shape = Shape::linear, .multiplier = 2s, .max = 9s, .jitter = Jitter::none};
+  EXPECT_THAT(first_waits(linear, 6), ElementsAre(2s, 4s, 6s, 8s, 9s, 9s));
+  const BackoffOptions fibonacci{
+      .shape = Shape::fibonacci, .multiplier = 1s, .max = 20s, .jitter = Jitter::none};
+  EXPECT_THAT(first_waits(fibonacci, 8), ElementsAre(1s, 1s, 2s, 3s, 5s, 8s, 13s, 20s));
+}
+
+TEST(Backoff, ListedWaitsComeInOrderAndTheLastRepeats) {
+  const BackoffOptions options{
+      .shape = Shape::listed, .list = {1s, 10s, 5s}, .jitter = Jitter::none};
+  EXPECT_THAT(first_waits(options, 5), ElementsAre(1s, 10s, 5s, 5s, 5s));
+}
+
+// resilience4j's default: 500 ms times 1.5, each step rounded down (there to milliseconds).
+TEST(Backoff, AnExponentialMayGrowByAnyFactor) {
+  const BackoffOptions options{
+      .multiplier = 500ms, .factor_per_mille = 1500, .jitter = Jitter::none};
+  EXPECT_THAT(first_waits(options, 4), ElementsAre(500ms, 750ms, 1125ms, 1687500us));
+}
+
+TEST(Backoff, RandomWaitsCoverTheirRange) {
+  const BackoffOptions options{.shape = Shape::random, .min = 1ns, .max = 3ns};
+  std::set<Duration> seen;
+  for (std::uint64_t call = 0; call < 200; ++call) {
+    Draws draws = draws_for(call);
+    seen.insert(backoff_delay(options, 0, draws));
+  }
+  EXPECT_EQ(seen, (std::set<Duration>{1ns, 2ns, 3ns}));
+}
+
+// openai-python: min(0.5 * 2^n, 8) * (1 - 0.25 u), capped before the jitter.
+TEST(Backoff, AProportionalJitterAfterTheCapSpreadsTheCapToo) {
+  const BackoffOptions options{.multiplier = 500ms,
+                               .max = 8s,
+                               .jitter = Jitter::proportional,
+                               .spread_low_per_mille = 750,
+                               .spread_high_per_mille = 1000,
+                               .bound_after_jitter = false};
+  std::set<Duration> at_cap;
+  for (std::uint64_t call = 0; call < 100; ++call) {
+    Draws draws = draws_for(call);
+    const Duration wait = backoff_delay(options, 20, draws);
+    EXPECT_GE(wait, 6s);
+    EXPECT_LE(wait, 8s);
+    at_cap.insert(wait);
+  }
+  EXPECT_GT(at_cap.size(), 90U);
+}
+
+// gRPC since 2024: min(init * mult^n, max) * U(0.8, 1.2), which may exceed max; Polly caps
+// afterwards.
+TEST(Backoff, TheBoundMayHoldBeforeOrAfterTheJitter) {
+  BackoffOptions options{.multiplier = 10s,
+                         .max = 10s,
+                         .jitter = Jitter::proportional,
+                         .spread_low_per_mille = 1100,
+                         .spread_high_per_mille = 1200};
+  Draws capped = draws_for(1);
+  EXPECT_EQ(backoff_delay(options, 0, capped), 10s);
+  options.bound_after_jitter = false;
+  Draws free = draws_for(1);
+  EXPECT_GE(backoff_delay(options, 0, free), 11s);
+}
+
+TEST(Backoff, AnAdditiveJitterOnlyAdds) {
+  const BackoffOptions options{
+      .shape = Shape::fixed, .multiplier = 2s, .jitter = Jitter::additive, .addition = 1s};
+  for (std::uint64_t call = 0; call < 50; ++call) {
+    Draws draws = draws_for(call);
+    const Duration wait = backoff_delay(options, 0, draws);
+    EXPECT_GE(wait, 2s);
+    EXPECT_LE(wait, 3s);
+  }
+}
+
+TEST(Backoff, TheFirstWaitMayBeExact) {
+  const BackoffOptions options{.multiplier = 1s, .jitter_first = false};
+  Draws first = draws_for(1);
+  EXPECT_EQ(backoff_delay(options, 0, first), 1s);
+  EXPECT_EQ(first(), draws_for(1)()) << "it consumes no draw";
+  std::set<Duration> second;
+  for (std::uint64_t call = 0; call < 20; ++call) {
+    Draws draws = draws_for(call);
+    second.insert(backoff_delay(options, 1, draws));
+  }
+  EXPECT_GT(second.size(), 15U);
+}
+
+// AWS: sleep = min(cap, U(base, 3 * sleep before)). The mean of the uncapped nth wait is
+// 2 * 1.5^n - 1 for a base of 1.
+TEST(Backoff, DecorrelatedJitterHasTheMeanOfItsRecurrence) {
+  const BackoffOptions options{.multiplier = 1s, .max = 24h, .jitter = Jitter::decorrelated};
+  constexpr int calls = 4000;
+  std::array<double, 4> sums{};
+  for (int call = 0; call < calls; ++call) {
+    BackoffState state;
+    Draws draws = draws_for(static_cast<std::uint64_t>(call));
+    for (double& sum : sums) {
+      sum += static_cast<double>(next_backoff(options, state, draws).count()) * 1e-9;
+    }
+  }
+  const std::array expected{2.0, 3.5, 5.75, 9.125};
+  for (std::size_t n = 0; n < expected.size(); ++n) {
+    EXPECT_NEAR(sums[n] / calls, expected[n], 0.05 * expected[n]) << n;
+  }
+}
+
+// Golden vectors of Polly's formula for d = 2 s: u = 0, u = 1/2, and .9 and .1 in turn.
+TEST(Backoff, DecorrelatedV2IsPollysFormula) {
+  const auto waits = [](const std::vector<double>& u) {
+    std::vector<double> found;
+    double reached = 0;
+    for (std::size_t n = 0; n < u.size(); ++n) {
+      const double next = decorrelated_v2(static_cast<double>(n) + u[n]);
+      found.push_back((next - reached) / 1.4 * 2);
+      reached = next;
+    }
+    return found;
+  };
+  const auto near = [](double value) { return testing::DoubleNear(value, 0.0006); };
+  EXPECT_THAT(waits({0, 0, 0, 0, 0, 0}), ElementsAre(near(0), near(2.754), near(2.920), near(5.732),
+                                                     near(11.436), near(22.861)));
+  EXPECT_THAT(
+      waits({.5, .5, .5, .5, .5, .5}),
+      ElementsAre(near(1.795), near(2.186), near(4.072), near(8.092), near(16.167), near(32.327)));
+  EXPECT_THAT(waits({.9, .1, .9, .1, .9, .1}), ElementsAre(near(2.549), near(.423), near(7.669),
+                                                           near(1.588), near(30.413), near(6.343)));
+}
+
+RC_GTEST_PROP(Backoff, EveryShapeAndJitterStaysFiniteAndWithinItsBounds, ()) {
+  BackoffOptions options;
+  options.shape =
+      *rc::gen::element(Shape::linear, Shape::exponential, Shape::fibonacci, Shape::random);
+  options.multiplier = Duration{*rc::gen::inRange<std::int64_t>(1, 1'000'000'000'000)};
+  options.factor_per_mille = *rc::gen::inRange<std::uint32_t>(1000, 5000);
+  options.min = Duration{*rc::gen::inRange<std::int64_t>(0, 1'000'000'000)};
+  options.max = options.min + Duration{*rc::gen::inRange<std::int64_t>(0, 1'000'000'000'000)};
+  options.jitter =
+      *rc::gen::element(Jitter::none, Jitter::full, Jitter::equal, Jitter::proportional,
+                        Jitter::additive, Jitter::decorrelated, Jitter::decorrelated_v2);
+  options.addition = Duration{*rc::gen::inRange<std::int64_t>(0, 1'000'000'000)};
+  BackoffState state{.n = *rc::gen::inRange<std::uint32_t>(0, 10'000)};
+  for (int i = 0; i < 5; ++i) {
+    Draws draws = draws_for(*rc::gen::arbitrary<std::uint64_t>());
+    const Duration wait = next_backoff(options, state, draws);
+    RC_ASSERT(wait >= options.min);
+    RC_ASSERT(wait <= options.max);
+  }
 }
 
 }  // namespace

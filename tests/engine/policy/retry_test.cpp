@@ -34,8 +34,8 @@ struct After {
 // The first attempt began at 0s.
 RetryDecision decide(const RetryOptions& options, const Outcome& outcome, const After& after = {}) {
   Draws draws = draws_for(1);
-  return next_retry(options, {after.attempts, Instant{}}, outcome, at(after.now), after.deadline,
-                    draws);
+  RetryState state{after.attempts, Instant{}, {.n = after.attempts - 1}};
+  return next_retry(options, state, outcome, at(after.now), after.deadline, draws);
 }
 
 RetryStop stop_of(const RetryOptions& options, const Outcome& outcome, const After& after = {}) {
@@ -144,7 +144,16 @@ TEST(Retry, TheServersHintIsALowerBound) {
 TEST(Retry, TheServersHintMayBeIgnored) {
   Outcome outcome = Outcome::failure(rate_limited, 429);
   outcome.retry_after = 6s;
-  EXPECT_EQ(decide({.wait = fixed_wait(4s), .retry_after = HintUse::ignore}, outcome).at, at(5s));
+  EXPECT_EQ(decide({.wait = fixed_wait(4s), .hint = {.policy = HintPolicy::ignore}}, outcome).at,
+            at(5s));
+}
+
+TEST(Retry, AHintAboveTheCapStopsInsteadOfComingBackSooner) {
+  Outcome outcome = Outcome::failure(rate_limited, 429);
+  outcome.retry_after = 121s;
+  EXPECT_EQ(stop_of({.wait = fixed_wait(4s)}, outcome), RetryStop::hint_too_long);
+  const RetryOptions clamped{.wait = fixed_wait(4s), .hint = {.above_cap = AboveCap::clamp}};
+  EXPECT_EQ(decide(clamped, outcome).at, at(121s));
 }
 
 TEST(Retry, AHintBeyondTheDeadlineEndsTheCallNow) {
@@ -156,7 +165,8 @@ TEST(Retry, AHintBeyondTheDeadlineEndsTheCallNow) {
 TEST(Retry, AnEndlessHintIsNeverDueAndDoesNotOverflow) {
   Outcome outcome = Outcome::failure(rate_limited, 429);
   outcome.retry_after = forever;
-  EXPECT_EQ(stop_of({}, outcome), RetryStop::deadline);
+  EXPECT_EQ(stop_of({}, outcome), RetryStop::hint_too_long);
+  EXPECT_EQ(stop_of({.hint = {.cap = forever}}, outcome), RetryStop::deadline);
 }
 
 TEST(Retry, TheFirstReasonToStopIsTheOneGiven) {
@@ -183,12 +193,14 @@ struct Run {
 Run retry_until_it_stops(const RetryOptions& options, const std::vector<Outcome>& outcomes,
                          Duration attempt_takes, Instant deadline) {
   Run run;
+  RetryState state;
   Instant now{};
   for (std::size_t i = 0;; ++i) {
     now += attempt_takes;
     Draws draws = draws_for(i);
-    const RetryDecision decision = next_retry(options, {run.attempts, Instant{}},
-                                              outcomes[i % outcomes.size()], now, deadline, draws);
+    state.attempts = run.attempts;
+    const RetryDecision decision =
+        next_retry(options, state, outcomes[i % outcomes.size()], now, deadline, draws);
     run.stop = decision.stop;
     if (!decision.retries()) return run;
     run.waits.emplace_back(now, decision.at);
@@ -208,7 +220,7 @@ RC_GTEST_PROP(Retry, KeepsEveryBoundItWasGiven, ()) {
   options.wait.min = milliseconds(5'000);
   options.wait.max = options.wait.min + milliseconds(60'000);
   options.wait.jitter = *rc::gen::element(Jitter::none, Jitter::full, Jitter::equal);
-  options.retry_after = *rc::gen::element(HintUse::ignore, HintUse::at_least);
+  options.hint.policy = *rc::gen::element(HintPolicy::ignore, HintPolicy::at_least);
   const Instant deadline = at(milliseconds(200'000));
   std::vector<Outcome> outcomes(1 + *rc::gen::inRange<std::size_t>(0, 6));
   for (Outcome& outcome : outcomes) {
@@ -221,7 +233,7 @@ RC_GTEST_PROP(Retry, KeepsEveryBoundItWasGiven, ()) {
   for (std::size_t i = 0; i < run.waits.size(); ++i) {
     const auto& [from, until] = run.waits[i];
     const std::optional<Duration> hint = outcomes[i % outcomes.size()].retry_after;
-    const bool obeys = options.retry_after == HintUse::at_least && hint;
+    const bool obeys = options.hint.policy == HintPolicy::at_least && hint;
     RC_ASSERT(until < deadline);
     RC_ASSERT(from - Instant{} < options.give_up_after);
     RC_ASSERT(until - from >= options.wait.min);

@@ -1,0 +1,32 @@
+#pragma once
+
+// Reads the options of each layer from a policy file. What is absent keeps its default; what is
+// wrong becomes a problem with its place.
+
+#include "engine/core/document.hpp"
+#include "engine/policy/breaker.hpp"
+#include "engine/policy/budget.hpp"
+#include "engine/policy/cache.hpp"
+#include "engine/policy/retry.hpp"
+#include "engine/policy/timeout.hpp"
+
+namespace brownout {
+
+void read_cache(const Node& node, Problems& problems, CacheOptions& options);
+void read_breaker(const Node& node, Problems& problems, BreakerOptions& options);
+void read_retry(const Node& node, Problems& problems, RetryOptions& options);
+void read_timeout(const Node& node, Problems& problems, TimeoutOptions& options);
+
+/// { "quota": … }, { "success_ratio": … } or { "call_share": … }.
+void read_budget(const Node& node, Problems& problems, BudgetOptions& options);
+
+/// The shape, bounds and jitter of a retry's waits.
+void read_wait(const Node& node, Problems& problems, BackoffOptions& options);
+
+/// A list of outcomes, classes and statuses.
+void read_outcomes(const Node& node, Problems& problems, OutcomeSet& set);
+
+/// A share such as 0.2 as thousandths.
+void read_per_mille(const Node& node, Problems& problems, std::uint32_t& per_mille, double most);
+
+}  // namespace brownout

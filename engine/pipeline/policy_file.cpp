@@ -189,17 +189,18 @@ void PolicyReader::read_layer(const Node& node, std::vector<LayerSpec>& layers, 
   const Node::Member& member = node.members.front();
   const Node& options = member.value;
   if (member.key == "cache") {
-    read_cache(options, problems_, std::get<CacheOptions>(layers.emplace_back(CacheOptions{})));
+    read_cache(options, problems_,
+               std::get<CacheOptions>(layers.emplace_back(std::in_place_type<CacheOptions>)));
   } else if (member.key == "breaker") {
     read_breaker(options, problems_,
-                 std::get<BreakerOptions>(layers.emplace_back(BreakerOptions{})));
+                 std::get<BreakerOptions>(layers.emplace_back(std::in_place_type<BreakerOptions>)));
   } else if (member.key == "retry") {
-    auto& retry = std::get<RetryOptions>(layers.emplace_back(RetryOptions{}));
+    auto& retry = std::get<RetryOptions>(layers.emplace_back(std::in_place_type<RetryOptions>));
     read_retry(options, problems_, retry);
     check_budget(options, retry.budget);
   } else if (member.key == "timeout") {
     read_timeout(options, problems_,
-                 std::get<TimeoutOptions>(layers.emplace_back(TimeoutOptions{})));
+                 std::get<TimeoutOptions>(layers.emplace_back(std::in_place_type<TimeoutOptions>)));
   } else if (member.key == "fallback") {
     FallbackSpec spec;
     read_fallback(options, spec, depth + layers.size() + 1);

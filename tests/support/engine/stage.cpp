@@ -180,7 +180,7 @@ const Breaker& Stage::breaker(std::string_view name) const {
   for (const auto& info : engine_->pipeline().breakers()) {
     if (info.name == name) return *info.breaker;
   }
-  BROWNOUT_CHECK(!"no breaker has this name");
+  BROWNOUT_UNREACHABLE("no breaker has this name");
 }
 
 bool Stage::is_quiet() {

@@ -15,8 +15,8 @@ constexpr std::string_view html_page =
     "<html>\r\n<head><title>{status}</title></head>\r\n"
     "<body>\r\n<center><h1>{status}</h1></center>\r\n</body>\r\n</html>\r\n";
 
-// Rows are in the order of OutcomeKind. timed_out, breaker_open, cancelled and deadline_exceeded
-// are never a provider's doing and have empty rows.
+// Rows are in the order of OutcomeKind. timed_out, cancelled and what is decided on the client's
+// side are never a provider's doing and have empty rows.
 
 constexpr ErrorTable openai_errors{{
     {.status = 200},

@@ -486,7 +486,7 @@ const std::vector<std::string_view>& provider_failures() {
     std::vector<std::string_view> failures;
     for (std::size_t i = 1; i < outcome_kind_count; ++i) {
       const auto kind = static_cast<OutcomeKind>(i);
-      const bool ours = kind == OutcomeKind::timed_out || kind == OutcomeKind::breaker_open ||
+      const bool ours = is_own_refusal(kind) || kind == OutcomeKind::timed_out ||
                         kind == OutcomeKind::cancelled || kind == OutcomeKind::deadline_exceeded;
       if (!ours) failures.push_back(to_string(kind));
     }

@@ -40,6 +40,9 @@ constexpr std::array<KindFacts, outcome_kind_count> kind_facts{{
     {"breaker_open", non_retryable, Blame::neutral},
     {"cancelled", non_retryable, Blame::neutral},
     {"deadline_exceeded", non_retryable, Blame::neutral},
+    {"throttled", non_retryable, Blame::neutral},
+    {"bulkhead_full", non_retryable, Blame::neutral},
+    {"client_rate_limited", non_retryable, Blame::neutral},
 }};
 
 const KindFacts& facts(OutcomeKind kind) {
@@ -62,6 +65,39 @@ std::optional<OutcomeKind> parse_outcome_kind(std::string_view text) {
     if (kind_facts[i].name == text) return static_cast<OutcomeKind>(i);
   }
   return std::nullopt;
+}
+
+bool is_own_refusal(OutcomeKind kind) {
+  switch (kind) {
+    case OutcomeKind::breaker_open:
+    case OutcomeKind::throttled:
+    case OutcomeKind::bulkhead_full:
+    case OutcomeKind::client_rate_limited:
+      return true;
+    case OutcomeKind::success:
+    case OutcomeKind::rate_limited:
+    case OutcomeKind::slow_down:
+    case OutcomeKind::request_too_large:
+    case OutcomeKind::quota_exhausted:
+    case OutcomeKind::daily_limited:
+    case OutcomeKind::overloaded:
+    case OutcomeKind::server_error:
+    case OutcomeKind::bad_gateway:
+    case OutcomeKind::connection:
+    case OutcomeKind::timed_out:
+    case OutcomeKind::malformed_reply:
+    case OutcomeKind::stream_truncated:
+    case OutcomeKind::authentication:
+    case OutcomeKind::permission:
+    case OutcomeKind::not_found:
+    case OutcomeKind::context_length:
+    case OutcomeKind::content_policy:
+    case OutcomeKind::invalid_request:
+    case OutcomeKind::cancelled:
+    case OutcomeKind::deadline_exceeded:
+      return false;
+  }
+  return false;
 }
 
 ErrorClass classify(OutcomeKind kind) {

@@ -45,11 +45,18 @@ enum class OutcomeKind : std::uint8_t {
   invalid_request = 18,  ///< every other 4xx
 
   // Decided here, without asking the provider.
-  breaker_open = 19,       ///< a circuit breaker refused the call
-  cancelled = 20,          ///< the caller no longer wants it
-  deadline_exceeded = 21,  ///< the deadline passed before anybody could be asked
+  breaker_open = 19,         ///< a circuit breaker refused the call
+  cancelled = 20,            ///< the caller no longer wants it
+  deadline_exceeded = 21,    ///< the deadline passed before anybody could be asked
+  throttled = 22,            ///< adaptive throttling refused it: the provider refuses too many
+  bulkhead_full = 23,        ///< too many calls at once, or in line for a place
+  client_rate_limited = 24,  ///< our own quota of requests or tokens would make it wait too long
 };
-inline constexpr std::size_t outcome_kind_count = 22;
+inline constexpr std::size_t outcome_kind_count = 25;
+
+/// Whether a policy of ours refused the call before anybody was asked. Such an outcome says nothing
+/// about a provider: it never feeds a breaker, a budget or a throttle.
+bool is_own_refusal(OutcomeKind kind);
 
 /// What a policy may do about a failure (the guide's three classes).
 enum class ErrorClass : std::uint8_t {
@@ -111,7 +118,8 @@ struct Outcome {
   bool committed = false;                  ///< output already reached the caller: never start again
   std::uint32_t billed_input_tokens = 0;   ///< charged by the provider for this attempt
   std::uint32_t billed_output_tokens = 0;  ///< charged by the provider for this attempt
-  std::optional<Duration> retry_after;  ///< the server's hint, or a breaker's remaining open time
+  std::optional<Duration> retry_after;  ///< the server's hint, or a refusal of ours: when to return
+  std::optional<bool> should_retry;     ///< the server's own word on it (`x-should-retry`)
   Reply reply;                          ///< meaningful when `served` is not `nothing`
 
   bool ok() const { return kind == OutcomeKind::success; }

@@ -6,18 +6,6 @@
 
 namespace brownout {
 
-std::string_view to_string(BreakerState state) {
-  switch (state) {
-    case BreakerState::closed:
-      return "closed";
-    case BreakerState::open:
-      return "open";
-    case BreakerState::half_open:
-      return "half_open";
-  }
-  return "";
-}
-
 Verdict judge(const BreakerOptions& options, const Outcome& outcome) {
   if (outcome.ok()) return Verdict::success;
   return options.failures.contains(outcome) ? Verdict::failure : Verdict::neutral;

@@ -5,8 +5,9 @@ namespace brownout {
 OutcomeSet FallbackOptions::default_on() {
   using enum OutcomeKind;
   OutcomeSet set = OutcomeSet::of(ErrorClass::retryable);
-  return set.add(OutcomeSet::of({request_too_large, quota_exhausted, daily_limited, not_found,
-                                 breaker_open, deadline_exceeded}));
+  return set.add(
+      OutcomeSet::of({request_too_large, quota_exhausted, daily_limited, not_found, breaker_open,
+                      deadline_exceeded, throttled, bulkhead_full, client_rate_limited}));
 }
 
 FallbackStep after_route(const FallbackOptions& options, std::uint8_t failed,

@@ -5,8 +5,11 @@
 namespace brownout {
 
 Limits narrow(const Limits& limits, const TimeoutOptions& options, Instant now) {
-  return {std::min(limits.end, after(now, options.attempt)),
-          std::min(limits.first_token, options.first_token), std::min(limits.idle, options.idle)};
+  Limits narrowed = limits;
+  narrowed.end = std::min(limits.end, after(now, options.attempt));
+  narrowed.first_token = std::min(limits.first_token, options.first_token);
+  narrowed.idle = std::min(limits.idle, options.idle);
+  return narrowed;
 }
 
 }  // namespace brownout

@@ -97,6 +97,10 @@ class Runtime {
 
   void post(Timer& job) { arm(job, now()); }
 
+  /// Like post(), but may be called from any thread. Requires: the job is idle, and nobody arms or
+  /// disarms it until it has fired.
+  virtual void post_from_anywhere(Timer& job) = 0;
+
   /// The root of every draw the engine makes. Fixed for the runtime's life.
   virtual std::uint64_t seed() const = 0;
 };

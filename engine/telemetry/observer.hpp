@@ -1,8 +1,9 @@
 #pragma once
 
 // What an engine tells whoever watches it: metrics, logs, the simulator's recorder. Events are
-// reported when they happen, in order, from the thread they happen on; an observer must not call
-// back into the engine.
+// reported when they happen, in order, from the thread they happen on, while no lock is held; an
+// observer of engines on several threads must be thread-safe. It must not call back into the
+// engine.
 
 #include <cstdint>
 
@@ -15,6 +16,7 @@ namespace brownout {
 
 /// Index of a breaker in its pipeline.
 using BreakerId = std::uint16_t;
+inline constexpr BreakerId no_breaker = 0xFFFF;
 
 enum class BreakerState : std::uint8_t { closed = 0, open = 1, half_open = 2 };
 std::string_view to_string(BreakerState state);
@@ -27,14 +29,46 @@ struct AttemptEvent {
   Instant call_started{};
   Instant started{};
   Instant ended{};
+  bool hedge = false;  ///< a copy that raced another, not the first of them
 };
+
+/// What a call waits for.
+enum class WaitReason : std::uint8_t {
+  retry,  ///< the next attempt
+  quota,  ///< its share of a client-side rate limit
+  route,  ///< the soonest of routes that are all refusing for now
+};
+std::string_view to_string(WaitReason reason);
 
 struct WaitEvent {
   CallId call = 0;
   RouteId route = no_route;
   Instant from{};
   Instant until{};
+  WaitReason reason = WaitReason::retry;
 };
+
+/// A copy of an attempt begins because the first takes long.
+struct HedgeEvent {
+  CallId call = 0;
+  RouteId route = no_route;
+  std::uint32_t number = 0;  ///< 1 for the first hedge of the call at this layer
+  Instant at{};
+};
+
+/// A reply was looked for.
+struct LookupEvent {
+  enum class Result : std::uint8_t {
+    hit,     ///< a fresh reply answers
+    stale,   ///< an old reply answers, because everything else failed
+    miss,    ///< there is none that may answer
+    shared,  ///< none, but another call is asking: its answer will do
+  };
+  CallId call = 0;
+  Result result = Result::miss;
+  Instant at{};
+};
+std::string_view to_string(LookupEvent::Result result);
 
 struct BreakerEvent {
   BreakerId breaker = 0;
@@ -43,11 +77,20 @@ struct BreakerEvent {
   Instant at{};
 };
 
-struct RejectionEvent {
+/// A breaker counted a failure.
+struct BreakerFailureEvent {
   CallId call = 0;
   BreakerId breaker = 0;
+  Instant at{};
+};
+
+/// A policy refused a call before anybody was asked.
+struct RejectionEvent {
+  CallId call = 0;
+  BreakerId breaker = 0;  ///< `no_breaker` when something else refused
   Instant call_started{};
   Instant at{};
+  OutcomeKind kind = OutcomeKind::breaker_open;  ///< who: an own refusal
 };
 
 struct CallEvent {
@@ -64,7 +107,10 @@ class Observer {
   virtual ~Observer() = default;
   virtual void on_attempt(const AttemptEvent&, const Outcome&) {}
   virtual void on_wait(const WaitEvent&) {}
+  virtual void on_hedge(const HedgeEvent&) {}
+  virtual void on_lookup(const LookupEvent&) {}
   virtual void on_breaker(const BreakerEvent&) {}
+  virtual void on_breaker_failure(const BreakerFailureEvent&) {}
   virtual void on_rejection(const RejectionEvent&) {}
   virtual void on_call(const CallEvent&, const Outcome&) {}
 };

@@ -112,8 +112,8 @@ TEST(Dialects, EveryKindAProviderCanCauseHasItsRow) {
       const ErrorShape shape = error_shape(id, kind);
       SCOPED_TRACE(std::string(to_string(id)) + " " + std::string(to_string(kind)));
       const bool silent = kind == OutcomeKind::connection || kind == OutcomeKind::timed_out ||
-                          kind == OutcomeKind::breaker_open || kind == OutcomeKind::cancelled ||
-                          kind == OutcomeKind::deadline_exceeded;
+                          kind == OutcomeKind::cancelled ||
+                          kind == OutcomeKind::deadline_exceeded || is_own_refusal(kind);
       const bool broken_200 =
           kind == OutcomeKind::malformed_reply || kind == OutcomeKind::stream_truncated;
       EXPECT_EQ(shape.message.empty(), silent || broken_200);

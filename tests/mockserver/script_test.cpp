@@ -113,9 +113,9 @@ TEST(Script, ASequenceEndsOrRepeats) {
 
 TEST(Script, ProvidersCauseEveryFailureButOurs) {
   const auto& words = provider_failures();
-  EXPECT_EQ(words.size(), outcome_kind_count - 5);
-  for (const char* ours :
-       {"success", "timed_out", "breaker_open", "cancelled", "deadline_exceeded"}) {
+  EXPECT_EQ(words.size(), outcome_kind_count - 8);
+  for (const char* ours : {"success", "timed_out", "breaker_open", "cancelled", "deadline_exceeded",
+                           "throttled", "bulkhead_full", "client_rate_limited"}) {
     EXPECT_EQ(std::count(words.begin(), words.end(), ours), 0) << ours;
   }
 }

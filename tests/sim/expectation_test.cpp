@@ -143,7 +143,7 @@ TEST(Expectation, ArgumentsAreRequiredOrForbidden) {
                  "daily_limited, overloaded, server_error, bad_gateway, connection, timed_out, "
                  "malformed_reply, stream_truncated, authentication, permission, not_found, "
                  "context_length, content_policy, invalid_request, breaker_open, cancelled, "
-                 "deadline_exceeded");
+                 "deadline_exceeded, throttled, bulkhead_full, client_rate_limited");
   EXPECT_REFUSED("failed(timedout) >= 1", R"("timedout" is no outcome a call can fail with)",
                  "timedout", R"(did you mean "timed_out"?)");
   EXPECT_REFUSED("latency(sucess).p50 <= 1s", R"(no latency is kept of "sucess" calls)", "sucess",

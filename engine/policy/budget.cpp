@@ -73,8 +73,8 @@ std::int64_t QuotaBudget::cost_of(const Outcome* cause) const {
   using enum OutcomeKind;
   if (cause == nullptr) return options_.retry_cost * token;
   if (cause->kind == timed_out) return options_.timeout_cost * token;
-  const bool throttled = cause->kind == rate_limited || cause->kind == slow_down;
-  return (throttled ? options_.throttled_cost : options_.retry_cost) * token;
+  const bool slowed = cause->kind == rate_limited || cause->kind == slow_down;
+  return (slowed ? options_.throttled_cost : options_.retry_cost) * token;
 }
 
 std::optional<Charge> QuotaBudget::try_withdraw(Instant, const Outcome* cause) {

@@ -22,7 +22,7 @@ constexpr Instant at(Duration since_start) {
 
 const Outcome server_failure = Outcome::failure(server_error, 500);
 const Outcome timeout = Outcome::failure(timed_out);
-const Outcome throttled = Outcome::failure(rate_limited, 429);
+const Outcome slowed_down = Outcome::failure(rate_limited, 429);
 
 // How many extra attempts the budget grants in a row at `now`, each after the same failure.
 int burst(RetryBudget& budget, const Outcome& cause, Instant now = at(0s)) {
@@ -95,7 +95,7 @@ TEST(QuotaBudget, TheCostsOf2026Allow35RetriesOr100WhenThrottled) {
   RetryBudget failing(QuotaOptions::aws_2026());
   EXPECT_EQ(burst(failing, server_failure), 35);
   EXPECT_EQ(failing.level(at(0s)), 10 * token);
-  EXPECT_EQ(burst(failing, throttled), 2) << "what is too little for 14 is enough for 5 twice";
+  EXPECT_EQ(burst(failing, slowed_down), 2) << "what is too little for 14 is enough for 5 twice";
   RetryBudget limited(QuotaOptions::aws_2026());
   EXPECT_EQ(burst(limited, Outcome::failure(slow_down, 429)), 100);
   RetryBudget hanging(QuotaOptions::aws_2026());
@@ -392,7 +392,7 @@ RC_GTEST_PROP(QuotaBudget, WhatIsOutAndWhatIsInAddUpToTheCapacityAtEveryStep, ()
   std::int64_t sum = 0;
   for (int step = 0; step < 100; ++step) {
     if (*rc::gen::inRange(0, 3) > 0) {
-      const Outcome& cause = *rc::gen::element(server_failure, timeout, throttled);
+      const Outcome& cause = *rc::gen::element(server_failure, timeout, slowed_down);
       if (const auto charge = budget.try_withdraw(at(0s), cause)) {
         out.push_back(*charge);
         sum += charge->amount;

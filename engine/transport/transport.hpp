@@ -19,9 +19,9 @@ inline constexpr TargetId no_target = 0xFFFF;
 /// down, so a timeout costs no timer of its own and every layer above sees an ordinary timed_out.
 struct Limits {
   Instant end = never;             ///< the attempt must be complete by then
-  Duration connect = forever;      ///< from the attempt's start to an established connection
   Duration first_token = forever;  ///< of a stream: from the attempt's start to its first output
   Duration idle = forever;         ///< between two pieces of output of a stream
+  Duration connect = forever;      ///< from the attempt's start to an established connection
   std::uint32_t max_tokens = 0;    ///< cap on the output in place of the request's; 0 = as asked
 };
 

@@ -15,7 +15,8 @@ find_package(nlohmann_json REQUIRED)
 find_package(fmt REQUIRED)
 find_package(tl-expected REQUIRED)
 find_path(RANDOM123_INCLUDE Random123/philox.h REQUIRED)
-find_library(XXHASH_LIBRARY xxhash REQUIRED)
+list(APPEND CMAKE_MODULE_PATH ${PROJECT_SOURCE_DIR}/cmake)
+find_package(xxhash REQUIRED MODULE)
 
 add_library(brownout_settings INTERFACE)
 target_include_directories(brownout_settings INTERFACE ${PROJECT_SOURCE_DIR})
@@ -35,9 +36,15 @@ if(BROWNOUT_SANITIZE)
   add_link_options(-fsanitize=${BROWNOUT_SANITIZE})
 endif()
 
-# brownout_library(NAME SOURCES a.cpp … LINK lib …): a static library with our settings.
+# brownout_library(NAME SOURCES a.cpp … LINK lib … [PUBLISH]): a static library with our settings.
+# PUBLISH installs it for programs of others, which link it as brownout::NAME without the prefix;
+# what it links must then be found by cmake/brownoutConfig.cmake.in.
 function(brownout_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "PUBLISH" "" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
-  target_link_libraries(${name} PUBLIC brownout_settings ${ARG_LINK})
+  target_compile_features(${name} PUBLIC cxx_std_20)
+  target_link_libraries(${name} PUBLIC $<BUILD_INTERFACE:brownout_settings> ${ARG_LINK})
+  if(ARG_PUBLISH)
+    set_property(GLOBAL APPEND PROPERTY brownout_published ${name})
+  endif()
 endfunction()

@@ -1,0 +1,36 @@
+# What `cmake --install` puts where: the program, and for programs of others the engine's libraries
+# and headers, to be found by find_package(brownout). tests/consumer builds against it.
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+set(brownout_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/brownout)
+
+install(TARGETS brownout RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+# Includes are written from the root ("engine/policy/breaker.hpp"), so the headers get a root too.
+install(DIRECTORY engine DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/brownout
+        FILES_MATCHING PATTERN "*.hpp")
+install(DIRECTORY scenarios/policies scenarios/schema
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/brownout)
+
+# brownout_engine becomes brownout::engine: every library that brownout_library() was told to
+# PUBLISH.
+get_property(published GLOBAL PROPERTY brownout_published)
+foreach(library IN LISTS published)
+  string(REPLACE "brownout_" "" name ${library})
+  set_target_properties(${library} PROPERTIES EXPORT_NAME ${name})
+endforeach()
+install(TARGETS ${published} EXPORT brownoutTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/brownout)
+install(EXPORT brownoutTargets NAMESPACE brownout:: DESTINATION ${brownout_package_dir})
+
+configure_package_config_file(cmake/brownoutConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/brownoutConfig.cmake INSTALL_DESTINATION ${brownout_package_dir}
+  PATH_VARS CMAKE_INSTALL_DATADIR)
+# Before 1.0 a minor version may break what was built against the last.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/brownoutConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/brownoutConfig.cmake
+              ${PROJECT_BINARY_DIR}/brownoutConfigVersion.cmake
+              cmake/Findxxhash.cmake
+        DESTINATION ${brownout_package_dir})

@@ -49,6 +49,7 @@ Json stats_json(const sim::CallStats& stats, const sim::RunResult& run) {
           {"failed_as", by_kind(stats.failed_as)},
           {"shared", stats.shared},
           {"rejected", stats.rejected},
+          {"hedges", stats.hedges},
           {"rejected_by_breaker", named(breakers, stats.rejected_by_breaker)},
           {"served_by_route", named(run.routes, stats.served_by_route)},
           {"attempts", stats.attempts},

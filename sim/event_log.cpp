@@ -53,6 +53,12 @@ void EventLog::on_wait(const WaitEvent& event) {
                     ns(event.from), event.call, route(event.route), ns(event.until)));
 }
 
+void EventLog::on_hedge(const HedgeEvent& event) {
+  write(fmt::format(R"({{"event":"hedge","at_ns":{},"call":{},"route":{},"number":{}}})"
+                    "\n",
+                    ns(event.at), event.call, route(event.route), event.number));
+}
+
 void EventLog::on_breaker(const BreakerEvent& event) {
   write(fmt::format(R"({{"event":"breaker","at_ns":{},"breaker":"{}","from":"{}","to":"{}"}})"
                     "\n",

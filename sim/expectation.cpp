@@ -44,6 +44,7 @@ constexpr std::array metric_facts{
     MetricFacts{"time_to_open", Metric::time_to_open, Argument::route, Unit::duration, false},
     MetricFacts{"time_to_recover", Metric::time_to_recover, Argument::route, Unit::duration, false},
     MetricFacts{"rejected", Metric::rejected, Argument::optional_breaker, Unit::count, true},
+    MetricFacts{"hedges", Metric::hedges, Argument::none, Unit::count, true},
     MetricFacts{"wasted_tokens", Metric::wasted_tokens, Argument::none, Unit::count, true},
     MetricFacts{"cost", Metric::cost, Argument::none, Unit::dollars, true},
 };

@@ -35,6 +35,7 @@ enum class Metric : std::uint8_t {
   time_to_open,
   time_to_recover,
   rejected,
+  hedges,
   wasted_tokens,
   cost,
 };

@@ -188,6 +188,8 @@ Value measure(const Expectation& expectation, const RunResult& result,
                              window_of(expectation, result, windows));
     case Metric::rejected:
       return rejected(expectation, result, stats);
+    case Metric::hedges:
+      return Value::count(stats.hedges);
     case Metric::wasted_tokens:
       return Value::count(stats.wasted_tokens);
     case Metric::cost:

@@ -80,6 +80,12 @@ void Recorder::on_wait(const WaitEvent& event) {
   if (next_ != nullptr) next_->on_wait(event);
 }
 
+void Recorder::on_hedge(const HedgeEvent& event) {
+  digest_.add('H', event.call, event.route, event.number, nanoseconds(event.at));
+  ++stats_at(event.call_started).hedges;
+  if (next_ != nullptr) next_->on_hedge(event);
+}
+
 void Recorder::on_breaker(const BreakerEvent& event) {
   digest_.add('B', event.breaker, static_cast<std::uint8_t>(event.to), nanoseconds(event.at));
   BreakerResult& breaker = breakers_[event.breaker];

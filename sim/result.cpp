@@ -18,6 +18,7 @@ void add_each(Counters& to, const Counters& from) {
 void CallStats::add(const CallStats& other) {
   calls += other.calls;
   rejected += other.rejected;
+  hedges += other.hedges;
   attempts += other.attempts;
   shared += other.shared;
   billed_tokens += other.billed_tokens;

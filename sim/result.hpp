@@ -23,6 +23,7 @@ struct CallStats {
   std::array<std::uint64_t, outcome_kind_count> failed_as{};  ///< failed calls by OutcomeKind
   std::uint64_t rejected = 0;       ///< calls that at least one breaker turned away
   std::uint64_t attempts = 0;       ///< that calls made
+  std::uint64_t hedges = 0;         ///< copies that raced a call's first attempt
   std::uint64_t shared = 0;         ///< answered by another call's reply (single-flight)
   std::uint64_t billed_tokens = 0;  ///< over all attempts
   std::uint64_t wasted_tokens = 0;  ///< billed for attempts whose output reached nobody

@@ -39,7 +39,7 @@ class World {
         transport_(context_, provider_, scenario.network_latency),
         workload_(scenario.workload, context_.seed()) {
     auto pipeline =
-        std::make_unique<Pipeline>(policy, bound.targets, bound.target_ids, context_.seed());
+        std::make_shared<Pipeline>(policy, bound.targets, bound.target_ids, context_.seed());
     recorder_ = std::make_unique<Recorder>(scenario.script, *pipeline, options.events);
     engine_ =
         std::make_unique<Engine>(context_, transport_, store_, *recorder_, std::move(pipeline));

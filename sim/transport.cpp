@@ -36,6 +36,7 @@ class SimTransport::Flight final : public Timer {
     queued,     // it waits for a slot; the timer is the limit
     answering,  // the provider works; the timer is its end
     inbound,    // the reply is on its way
+    speaking,   // its first output is on its way, and the listener wants to know
     limit,      // a limit passes before any of that
   };
 
@@ -44,6 +45,8 @@ class SimTransport::Flight final : public Timer {
   void follow_plan();
   void schedule(Leg leg, Instant at, Instant limit);
   void provider_done();
+  void go_on(Leg leg, Instant at);
+  void tell_first_output();
   void deliver();
   void time_out();
   Outcome outcome_of_plan() const;
@@ -59,8 +62,11 @@ class SimTransport::Flight final : public Timer {
   Attempt attempt_;
   Instant started_{};
   Instant plan_started_{};
-  Instant limit_ = never;  // when the attempt runs out of time, as far as is known
-  Duration back_{};        // network latency of the reply
+  Instant limit_ = never;         // when the attempt runs out of time, as far as is known
+  Instant first_output_ = never;  // when to tell of it; never once told
+  Instant then_at_{};             // while speaking: what comes after, and when
+  Leg then_ = Leg::none;
+  Duration back_{};  // network latency of the reply
   mock::Ticket ticket_;
   mock::Plan plan_;
   Leg leg_ = Leg::none;
@@ -105,6 +111,8 @@ void SimTransport::Flight::fire() {
       return provider_done();
     case Leg::inbound:
       return deliver();
+    case Leg::speaking:
+      return tell_first_output();
     case Leg::queued:
     case Leg::limit:
       return time_out();
@@ -141,8 +149,24 @@ void SimTransport::Flight::take_slot(const mock::Plan& plan) {
 void SimTransport::Flight::follow_plan() {
   plan_started_ = transport_.runtime_.now();
   limit_ = limit_on_plan();
-  const Instant done = plan_.hang ? never : after(plan_started_, plan_.complete);
-  schedule(Leg::answering, done, limit_);
+  const bool tells = attempt_.limits.tell_first_output && !attempt_.limits.hold_output &&
+                     plan_.stream && plan_.delivered_tokens > 0;
+  first_output_ = tells ? after(after(plan_started_, plan_.first_byte), back_) : never;
+  go_on(Leg::answering, plan_.hang ? never : after(plan_started_, plan_.complete));
+}
+
+// The next leg, with a stop where the listener is to be told of the first output before its end.
+void SimTransport::Flight::go_on(Leg leg, Instant at) {
+  if (first_output_ > at || first_output_ == never) return schedule(leg, at, limit_);
+  then_ = leg;
+  then_at_ = at;
+  schedule(Leg::speaking, first_output_, limit_);
+}
+
+void SimTransport::Flight::tell_first_output() {
+  first_output_ = never;
+  schedule(then_, then_at_, limit_);
+  listener_->on_first_output();
 }
 
 Instant SimTransport::Flight::first_token_limit() const {
@@ -170,7 +194,7 @@ Instant SimTransport::Flight::limit_on_plan() const {
 void SimTransport::Flight::provider_done() {
   at_provider_ = false;
   const auto next = transport_.provider_.finish(plan_, transport_.runtime_.now());
-  schedule(Leg::inbound, after(transport_.runtime_.now(), back_), limit_);
+  go_on(Leg::inbound, after(transport_.runtime_.now(), back_));
   if (next) transport_.started(*next);
 }
 
@@ -180,7 +204,8 @@ Outcome SimTransport::Flight::outcome_of_plan() const {
   if (plan_.generates) {
     outcome.billed_input_tokens = plan_.billed_input_tokens;
     outcome.billed_output_tokens = plan_.delivered_tokens;
-    outcome.committed = plan_.stream && plan_.delivered_tokens > 0 && !outcome.ok();
+    outcome.committed =
+        plan_.stream && plan_.delivered_tokens > 0 && !outcome.ok() && !attempt_.limits.hold_output;
   }
   if (outcome.ok()) outcome.reply = {nullptr, plan_.billed_input_tokens, plan_.output_tokens};
   return outcome;
@@ -210,13 +235,15 @@ Outcome SimTransport::Flight::detach() {
   Outcome outcome = Outcome::failure(OutcomeKind::cancelled);
   const Instant now = transport_.runtime_.now();
   const bool planned = leg_ != Leg::outbound && !in_queue_ && at_provider_;
-  const bool answered = leg_ == Leg::inbound || (leg_ == Leg::limit && !at_provider_);
+  const bool answered =
+      leg_ == Leg::inbound || (!at_provider_ && (leg_ == Leg::limit || leg_ == Leg::speaking));
   if ((planned || answered) && plan_.generates) {
     outcome.billed_input_tokens = plan_.billed_input_tokens;
     outcome.billed_output_tokens = tokens_generated(plan_, now - plan_started_);
     const Instant first_byte = after(after(plan_started_, plan_.first_byte), back_);
     // Like a limit, the end of the attempt comes before what arrives at the same instant.
-    outcome.committed = plan_.stream && plan_.delivered_tokens > 0 && first_byte < now;
+    outcome.committed = plan_.stream && plan_.delivered_tokens > 0 && first_byte < now &&
+                        !attempt_.limits.hold_output;
   }
   leave_provider();
   return outcome;

@@ -1,5 +1,6 @@
 #include "engine/pipeline/engine.hpp"
 
+#include <algorithm>
 #include <new>
 
 #include "engine/core/check.hpp"
@@ -14,31 +15,31 @@ std::size_t aligned(std::size_t offset) {
 
 }  // namespace
 
+CallLayout::CallLayout(std::shared_ptr<Pipeline> of) : pipeline(std::move(of)) {
+  limits_offset = aligned(sizeof(Call));
+  counters_offset = aligned(limits_offset + pipeline->depth() * sizeof(Limits));
+  frames_offset = aligned(counters_offset + pipeline->leaves() * sizeof(std::uint32_t));
+  block_bytes = frames_offset + pipeline->frame_bytes();
+}
+
 Engine::Engine(Runtime& runtime, Transport& transport, ReplyStore& store, Observer& observer,
-               std::unique_ptr<Pipeline> pipeline)
-    : runtime_(runtime),
-      transport_(transport),
-      store_(store),
-      observer_(observer),
-      pipeline_(std::move(pipeline)) {
-  limits_offset_ = aligned(sizeof(Call));
-  counters_offset_ = aligned(limits_offset_ + pipeline_->depth() * sizeof(Limits));
-  frames_offset_ = aligned(counters_offset_ + pipeline_->leaves() * sizeof(std::uint32_t));
-  block_bytes_ = frames_offset_ + pipeline_->frame_bytes();
+               std::shared_ptr<Pipeline> pipeline)
+    : runtime_(runtime), transport_(transport), store_(store), observer_(observer) {
+  layouts_.emplace_back(std::move(pipeline));
 }
 
 Engine::~Engine() {
   while (first_ != nullptr) first_->give_up(Cut::shutdown);
-  while (free_ != nullptr) {
-    Call* call = free_;
-    free_ = call->next_;
-    call->~Call();
-    ::operator delete(static_cast<void*>(call));
-  }
+  for (CallLayout& layout : layouts_) free_blocks(layout);
 }
 
 Call& Engine::start(CallId id, const Request& request, Instant deadline, CallListener& listener) {
-  Call* call = acquire();
+  Call* call = acquire(layouts_.back());
+  call->previous_ = last_;
+  call->next_ = nullptr;
+  (last_ != nullptr ? last_->next_ : first_) = call;
+  last_ = call;
+  ++unfinished_;
   call->begin(id, request, deadline, listener);
   return *call;
 }
@@ -47,27 +48,56 @@ void Engine::cancel(Call& call) {
   call.give_up(Cut::caller);
 }
 
-Call* Engine::acquire() {
-  Call* call = free_;
-  if (call != nullptr) {
-    free_ = call->next_;
-  } else {
-    call = ::new (::operator new(block_bytes_)) Call(*this);
-  }
-  call->previous_ = last_;
-  call->next_ = nullptr;
-  (last_ != nullptr ? last_->next_ : first_) = call;
-  last_ = call;
-  ++unfinished_;
+void Engine::reload(std::shared_ptr<Pipeline> pipeline) {
+  CallLayout& old = layouts_.back();
+  layouts_.emplace_back(std::move(pipeline));
+  if (old.in_use > 0) return;
+  free_blocks(old);
+  layouts_.erase(std::prev(layouts_.end(), 2));
+}
+
+Call* Engine::acquire(CallLayout& layout) {
+  ++layout.in_use;
+  Call* call = layout.free;
+  if (call == nullptr) return ::new (::operator new(layout.block_bytes)) Call(*this, layout);
+  layout.free = call->next_;
   return call;
 }
 
 void Engine::recycle(Call* call) {
   (call->previous_ != nullptr ? call->previous_->next_ : first_) = call->next_;
   (call->next_ != nullptr ? call->next_->previous_ : last_) = call->previous_;
-  call->next_ = free_;
-  free_ = call;
   --unfinished_;
+  give_back(call);
+}
+
+void Engine::recycle_copy(Call* copy) {
+  Call** link = &copy->parent_->copies_;
+  while (*link != copy) link = &(*link)->next_copy_;
+  *link = copy->next_copy_;
+  copy->copy_ = 0;
+  copy->parent_ = nullptr;
+  copy->forked_at_ = nullptr;
+  give_back(copy);
+}
+
+void Engine::give_back(Call* block) {
+  CallLayout& layout = block->layout_;
+  block->next_ = layout.free;
+  layout.free = block;
+  if (--layout.in_use > 0 || &layout == &layouts_.back()) return;
+  // The last call of an earlier pipeline is over: nobody touches its block any more.
+  free_blocks(layout);
+  layouts_.remove_if([&](const CallLayout& other) { return &other == &layout; });
+}
+
+void Engine::free_blocks(CallLayout& layout) {
+  while (layout.free != nullptr) {
+    Call* call = layout.free;
+    layout.free = call->next_;
+    call->~Call();
+    ::operator delete(static_cast<void*>(call));
+  }
 }
 
 std::string Engine::describe_unfinished(std::size_t most) const {

@@ -3,6 +3,7 @@
 // The engine: a pipeline put to work.
 
 #include <cstddef>
+#include <list>
 #include <memory>
 #include <string>
 
@@ -15,16 +16,31 @@
 
 namespace brownout {
 
+/// Where a call's block has what, for one pipeline, and the blocks that are free.
+struct CallLayout {
+  explicit CallLayout(std::shared_ptr<Pipeline> pipeline);
+
+  std::shared_ptr<Pipeline> pipeline;
+  std::size_t limits_offset = 0;
+  std::size_t counters_offset = 0;
+  std::size_t frames_offset = 0;
+  std::size_t block_bytes = 0;
+  std::size_t in_use = 0;
+  Call* free = nullptr;
+};
+
 /// Takes calls and brings them to an end, whatever the providers do.
 ///
-/// *Ownership*: owns its pipeline; refers to the runtime, transport, store and observer, which must
-/// outlive it. Calls live in recycled blocks: in steady state a call allocates nothing. *Threads*:
-/// everything happens on the runtime's thread or strand. *Determinism*: consumes time and draws
-/// only through its pipeline's layers.
+/// *Ownership*: refers to the runtime, transport, store and observer, which must outlive it; shares
+/// its pipeline. Calls live in recycled blocks: in steady state a call allocates nothing.
+/// *Threads*: everything happens on the runtime's thread or strand. To use several, give each an
+/// engine with a runtime and a transport of its own, and all of them the same pipeline, store and
+/// observer. *Determinism*: consumes time and draws only through its pipeline's layers.
 class Engine {
  public:
+  /// The pipeline must have been built for targets as this transport numbers them.
   Engine(Runtime& runtime, Transport& transport, ReplyStore& store, Observer& observer,
-         std::unique_ptr<Pipeline> pipeline);
+         std::shared_ptr<Pipeline> pipeline);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -32,14 +48,17 @@ class Engine {
   ~Engine();
 
   /// Begins a call. `request` must stay until the end of the call; `deadline` is the caller's own,
-  /// the policy's applies as well. `id` must differ from those of all other calls of this engine:
-  /// draws are addressed by it. The result names the call until its listener is called.
+  /// the policy's applies as well. `id` must differ from those of all other calls that share the
+  /// pipeline: draws are addressed by it. The result names the call until its listener is called.
   Call& start(CallId id, const Request& request, Instant deadline, CallListener& listener);
 
   /// Gives a call up; its listener hears nothing more.
   void cancel(Call& call);
 
-  const Pipeline& pipeline() const { return *pipeline_; }
+  /// From now on calls ride through `pipeline`; those under way finish in the one they began in.
+  void reload(std::shared_ptr<Pipeline> pipeline);
+
+  const Pipeline& pipeline() const { return *layouts_.back().pipeline; }
   std::size_t unfinished() const { return unfinished_; }
 
   /// What the first `most` unfinished calls wait for, a line each.
@@ -49,21 +68,20 @@ class Engine {
   friend class Call;
   friend class Visit;
 
-  Call* acquire();
+  Call* acquire(CallLayout& layout);
+  Call& acquire_copy(CallLayout& layout) { return *acquire(layout); }
   void recycle(Call* call);
+  void recycle_copy(Call* copy);
+  void give_back(Call* block);
+  static void free_blocks(CallLayout& layout);
 
   Runtime& runtime_;
   Transport& transport_;
   ReplyStore& store_;
   Observer& observer_;
-  std::unique_ptr<Pipeline> pipeline_;
-  std::size_t block_bytes_;
-  std::size_t limits_offset_;
-  std::size_t counters_offset_;
-  std::size_t frames_offset_;
+  std::list<CallLayout> layouts_;  // the last is for new calls; the others have calls under way
   Call* first_ = nullptr;
   Call* last_ = nullptr;
-  Call* free_ = nullptr;
   std::size_t unfinished_ = 0;
 };
 

@@ -5,6 +5,21 @@
 #include "engine/pipeline/engine.hpp"
 
 namespace brownout {
+namespace {
+
+constexpr JobName alarm_job{"alarm"};
+
+}  // namespace
+
+Alarm::Alarm() : Timer(alarm_job) {}
+
+void Alarm::fire() {
+  call_->sound(*node_);
+}
+
+Action Layer::alarm(Visit&) {
+  BROWNOUT_UNREACHABLE("a layer that sets no alarm was rung");
+}
 
 Action Layer::resume(Visit&, Signal, Outcome&) {
   BROWNOUT_UNREACHABLE("a layer that never waits was resumed");
@@ -23,8 +38,23 @@ Instant Visit::call_started() const {
   return call_.started_;
 }
 std::uint32_t Visit::attempts() const {
-  return call_.attempts_;
+  return call_.whole_->attempts_;
 }
+std::uint32_t Visit::copy() const {
+  return call_.copy_;
+}
+
+void Visit::set(Alarm& alarm, Instant at) {
+  alarm.call_ = &call_;
+  alarm.node_ = &node_;
+  silence(alarm);
+  call_.engine_.runtime_.arm(alarm, at);
+}
+
+void Visit::silence(Alarm& alarm) {
+  call_.engine_.runtime_.disarm(alarm);
+}
+
 ReplyStore& Visit::store() {
   return call_.engine_.store_;
 }
@@ -38,7 +68,7 @@ const StoredReply& Visit::found() const {
 }
 
 void Visit::reject(BreakerId breaker) {
-  call_.rejected_ = true;
+  call_.whole_->rejected_ = true;
   observer().on_rejection({call_.id_, breaker, call_.started_, now()});
 }
 

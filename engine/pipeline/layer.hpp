@@ -18,6 +18,7 @@
 #include "engine/core/outcome.hpp"
 #include "engine/core/request.hpp"
 #include "engine/core/time.hpp"
+#include "engine/runtime/runtime.hpp"
 #include "engine/telemetry/observer.hpp"
 #include "engine/transport/transport.hpp"
 
@@ -25,18 +26,22 @@ namespace brownout {
 
 class Call;
 class ReplyStore;
+struct PipelineNode;
 struct StoredReply;
 
 /// Why a call below a layer was abandoned.
 enum class Cut : std::uint8_t {
-  caller,    ///< the caller cancelled it
-  shutdown,  ///< the engine is going away
+  caller,      ///< the caller cancelled it
+  lost_hedge,  ///< another copy of it won
+  shutdown,    ///< the engine is going away
 };
 
 /// What a door asks the driver to do.
 struct Action {
   enum class Kind : std::uint8_t {
     down,    ///< ride to child number `child`
+    fork,    ///< begin a further copy of the ride below, beside those under way
+    hold,    ///< go on with what is under way: copies, or the call's own ride
     wait,    ///< resume(time) at `at`
     park,    ///< resume(woken) after somebody's Call::wake(), resume(expired) at the limit
     lookup,  ///< ask the reply store for the request's key, then resume(found) or resume(missed)
@@ -48,6 +53,8 @@ struct Action {
   Instant at{};
 
   static Action down(std::uint8_t child = 0) { return {Kind::down, child, {}}; }
+  static Action fork() { return {Kind::fork, 0, {}}; }
+  static Action hold() { return {Kind::hold, 0, {}}; }
   static Action wait(Instant at) { return {Kind::wait, 0, at}; }
   static Action park() { return {Kind::park, 0, {}}; }
   static Action lookup() { return {Kind::lookup, 0, {}}; }
@@ -75,18 +82,41 @@ struct FrameLayout {
   }
 };
 
+/// A layer's own timer, which rings (Layer::alarm) while rides are below it. Lies in its frame and
+/// must be silent when the frame is destroyed.
+class Alarm final : public Timer {
+ public:
+  Alarm();
+
+ private:
+  friend class Visit;
+  void fire() override;
+
+  Call* call_ = nullptr;
+  const PipelineNode* node_ = nullptr;
+};
+
 /// One call standing at one layer. Valid during a door only.
 class Visit {
  public:
-  Visit(Call& call, void* frame, Limits& limits) : call_(call), frame_(frame), limits_(limits) {}
+  Visit(Call& call, const PipelineNode& node, void* frame, Limits& limits)
+      : call_(call), node_(node), frame_(frame), limits_(limits) {}
 
   Instant now() const;
   CallId call_id() const;
   const Request& request() const;
   Instant call_started() const;
 
-  /// Attempts begun by this call so far, over all its layers.
+  /// Attempts begun by this call so far, over all its layers and copies.
   std::uint32_t attempts() const;
+
+  /// 0 for the call itself, else the number of the copy that rides here. Whatever is drawn for one
+  /// ride of a call is addressed by it too.
+  std::uint32_t copy() const;
+
+  /// Makes the alarm ring once at `at`, and not before. An alarm that is set already moves.
+  void set(Alarm& alarm, Instant at);
+  void silence(Alarm& alarm);
 
   /// What everything below this layer must keep to. A layer narrows it in enter; the driver starts
   /// from the parent's each time the layer is entered.
@@ -116,17 +146,21 @@ class Visit {
 
  private:
   Call& call_;
+  const PipelineNode& node_;
   void* frame_;
   Limits& limits_;
 };
 
 /// One policy in a pipeline, shared by all calls that ride through it.
 ///
-/// *Ownership*: owned by its pipeline. *Threads*: doors of all calls run on the engine's thread or
-/// strand. *Determinism*: as documented by each layer.
+/// *Ownership*: owned by its pipeline. *Threads*: doors of one call never run at the same time, but
+/// those of different calls may when engines on several threads share the pipeline; so a layer
+/// guards what its calls share with a mutex of its own, held for the decision only: not while it
+/// talks to the observer, the store or a caller. *Determinism*: as documented by each layer.
 ///
 /// A visit begins with enter and ends exactly once: with the door that returns `turn`, or with
-/// abandon. Each `down` is answered by one leave, unless the visit is abandoned meanwhile.
+/// abandon. Each `down` and each `fork` is answered by one leave, unless the visit is abandoned or
+/// its end cuts the others short.
 class Layer {
  public:
   Layer() = default;
@@ -142,10 +176,20 @@ class Layer {
   /// After a wait, a wake-up or a lookup. Layers that ask for none need not have it.
   virtual Action resume(Visit& visit, Signal signal, Outcome& outcome);
 
-  /// The ride below has ended with `outcome`.
+  /// The layer's alarm rang. Returns fork or hold. Layers that set none need not have it.
+  virtual Action alarm(Visit& visit);
+
+  /// The first output of one ride below is about to reach the caller. True when that settles which
+  /// ride it is: the driver then cuts the other copies. Heard only below a layer that has narrowed
+  /// the limits to `tell_first_output`.
+  virtual bool first_output(Visit&) { return false; }
+
+  /// A ride below has ended with `outcome`. With `turn` the call goes on upwards with it, and
+  /// whatever else is under way below is cut (Cut::lost_hedge).
   virtual Action leave(Visit& visit, Outcome& outcome) = 0;
 
-  /// The call is given up while it is at this layer or below: give everything back.
+  /// The ride is given up while it is at this layer or below: give everything back. After this
+  /// nobody wakes it any more.
   virtual void abandon(Visit& visit, Cut cut) noexcept = 0;
 };
 

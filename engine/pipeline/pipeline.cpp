@@ -6,6 +6,7 @@
 #include "engine/pipeline/layers/breaker_layer.hpp"
 #include "engine/pipeline/layers/cache_layer.hpp"
 #include "engine/pipeline/layers/fallback_layer.hpp"
+#include "engine/pipeline/layers/hedge_layer.hpp"
 #include "engine/pipeline/layers/retry_layer.hpp"
 #include "engine/pipeline/layers/timeout_layer.hpp"
 
@@ -114,6 +115,10 @@ struct Pipeline::Builder {
     node.layer =
         std::make_unique<RetryLayer>(options, budget(options.budget), node.route, seed, node.name);
   }
+  void make_layer(Node& node, const HedgeSpec& spec) {
+    node.name = "hedge" + where(node.route);
+    node.layer = std::make_unique<HedgeLayer>(spec.options, spec.budget);
+  }
   void make_layer(Node& node, const TimeoutOptions& options) {
     node.name = "timeout" + where(node.route);
     node.layer = std::make_unique<TimeoutLayer>(options);
@@ -122,7 +127,7 @@ struct Pipeline::Builder {
 
 Pipeline::Pipeline(const Policy& policy, const std::vector<std::string>& targets,
                    const std::vector<TargetId>& target_ids, std::uint64_t seed)
-    : deadline_(policy.deadline) {
+    : deadline_(policy.deadline), holds_output_(policy.commit == Commit::complete) {
   BROWNOUT_CHECK(targets.size() == policy.routes().size());
   BROWNOUT_CHECK(target_ids.size() == targets.size());
   Builder builder{*this, targets, target_ids, seed};

@@ -16,22 +16,25 @@ namespace brownout {
 class Breaker;
 class RetryBudget;
 
-/// *Ownership*: owns its layers and their shared state. *Threads*: one thread or strand.
+/// A place in the tree. Leaves have no layer: there the driver starts an attempt.
+struct PipelineNode {
+  std::unique_ptr<Layer> layer;
+  std::string name;  ///< "retry in route gpt-4"
+  const PipelineNode* parent = nullptr;
+  std::vector<std::unique_ptr<PipelineNode>> children;
+  std::uint32_t frame_offset = 0;
+  std::uint16_t depth = 0;
+  std::uint16_t leaf = 0;    ///< for leaves: their number
+  RouteId route = no_route;  ///< the innermost route this stands in
+  TargetId target = 0;       ///< for leaves
+};
+
+/// *Ownership*: owns its layers and their shared state. *Threads*: engines on several threads may
+/// share it: then all of them together keep to its limits, and its breakers see all their calls.
 /// *Determinism*: layers draw from families named by `seed` and their place in the tree.
 class Pipeline {
  public:
-  /// A place in the tree. Leaves have no layer: there the driver starts an attempt.
-  struct Node {
-    std::unique_ptr<Layer> layer;
-    std::string name;  ///< "retry in route gpt-4"
-    const Node* parent = nullptr;
-    std::vector<std::unique_ptr<Node>> children;
-    std::uint32_t frame_offset = 0;
-    std::uint16_t depth = 0;
-    std::uint16_t leaf = 0;    ///< for leaves: their number
-    RouteId route = no_route;  ///< the innermost route this stands in
-    TargetId target = 0;       ///< for leaves
-  };
+  using Node = PipelineNode;
 
   struct RouteInfo {
     std::string name;
@@ -50,6 +53,7 @@ class Pipeline {
 
   const Node& root() const { return *root_; }
   Duration deadline() const { return deadline_; }
+  bool holds_output() const { return holds_output_; }  ///< see Limits::hold_output
   const std::vector<RouteInfo>& routes() const { return routes_; }
   const std::vector<BreakerInfo>& breakers() const { return breakers_; }
 
@@ -61,6 +65,7 @@ class Pipeline {
   struct Builder;
 
   Duration deadline_;
+  bool holds_output_;
   std::vector<std::pair<std::string, std::unique_ptr<RetryBudget>>> budgets_;
   std::unique_ptr<Node> root_;
   std::vector<RouteInfo> routes_;

@@ -86,6 +86,25 @@ struct Describer {
     line("timeout:" + bound("attempt", options.attempt) +
          bound("first token", options.first_token) + bound("idle", options.idle));
   }
+  void operator()(const HedgeSpec& spec) {
+    const HedgeOptions& options = spec.options;
+    const std::string delay =
+        options.kind == HedgeOptions::Delay::fixed
+            ? format_duration(options.delay)
+            : fmt::format("the {} quantile of {} ({} to {}, from {} samples on)",
+                          options.per_mille * 1e-3, format_duration(options.samples.window),
+                          format_duration(options.floor), format_duration(options.ceiling),
+                          options.samples.min_samples);
+    line(fmt::format("hedge: {} more after {}, {}, on {}; budget {} per 100 calls, {} at once{}",
+                     options.max_hedges, delay,
+                     options.on_failure == HedgeOptions::OnFailure::hedge_at_once
+                         ? "at once after a failure"
+                         : "not after a failure",
+                     options.on.to_string(), spec.budget.percent, spec.budget.burst,
+                     spec.budget.floor_per_minute == 0
+                         ? ""
+                         : fmt::format(", {} per minute anyway", spec.budget.floor_per_minute)));
+  }
   void operator()(const RetryOptions& options) {
     line(fmt::format("retry: {} attempts{}, wait {}{}{}, on {}",
                      options.max_attempts == 0 ? "unbounded" : std::to_string(options.max_attempts),
@@ -131,7 +150,8 @@ std::vector<const RouteSpec*> Policy::routes() const {
 
 std::string describe(const Policy& policy) {
   Describer describer;
-  describer.line("policy " + policy.name + bound("deadline", policy.deadline));
+  describer.line("policy " + policy.name + bound("deadline", policy.deadline) +
+                 (policy.commit == Commit::complete ? ", streams are held until complete" : ""));
   for (const BudgetSpec& budget : policy.budgets) {
     describer.line("  budget " + budget.name + ": " +
                    std::visit(BudgetDescriber{}, budget.options));

@@ -14,6 +14,7 @@
 #include "engine/policy/budget.hpp"
 #include "engine/policy/cache.hpp"
 #include "engine/policy/fallback.hpp"
+#include "engine/policy/hedge.hpp"
 #include "engine/policy/retry.hpp"
 #include "engine/policy/timeout.hpp"
 
@@ -26,9 +27,14 @@ struct FallbackSpec {
   std::vector<RouteSpec> routes;
 };
 
+struct HedgeSpec {
+  HedgeOptions options;
+  HedgeBudgetOptions budget;
+};
+
 /// One layer and its options, outermost first in a pipeline.
-using LayerSpec =
-    std::variant<CacheOptions, FallbackSpec, BreakerOptions, RetryOptions, TimeoutOptions>;
+using LayerSpec = std::variant<CacheOptions, FallbackSpec, BreakerOptions, RetryOptions,
+                               TimeoutOptions, HedgeSpec>;
 
 /// A way to a model. Leads to "provider/model", to "role:NAME", or to the first with the second as
 /// what to use in worlds that lack it.
@@ -46,10 +52,17 @@ struct BudgetSpec {
   BudgetOptions options;
 };
 
+/// When a streamed reply is the caller's, after which no retry or fallback may start again.
+enum class Commit : std::uint8_t {
+  first_token,  ///< as soon as the caller has been handed output (default)
+  complete,  ///< at its end: output is held until then, so that a broken stream can be tried again
+};
+
 struct Policy {
   std::string name;
   std::string description;
   Duration deadline = forever;  ///< of a whole call
+  Commit commit = Commit::first_token;
   std::vector<BudgetSpec> budgets;
   std::vector<LayerSpec> pipeline;
 

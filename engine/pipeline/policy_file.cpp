@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t routes_max = 32;
 constexpr std::size_t depth_max = 16;  // layers inside each other, routes included
 
-const std::vector<std::string_view> layer_names{"cache", "fallback", "breaker", "retry", "timeout"};
+const std::vector<std::string_view> layer_names{"cache", "fallback", "breaker",
+                                                "retry", "timeout",  "hedge"};
 
 // The names of providers and models are theirs: some have colons and at signs.
 bool is_model_name(std::string_view text) {
@@ -60,6 +61,12 @@ void PolicyReader::read(const Node& root, Policy& policy) {
   });
   object.optional("deadline", [&](const Node& node) {
     read_duration(node, problems_, policy.deadline, Duration{1});
+  });
+  object.optional("commit", [&](const Node& node) {
+    std::size_t word = 0;
+    if (read_word(node, problems_, {"first_token", "complete"}, word)) {
+      policy.commit = static_cast<Commit>(word);
+    }
   });
   object.optional("budgets", [&](const Node& node) { read_budgets(node, policy.budgets); });
   auto main = std::make_unique<RouteSpec>();
@@ -201,6 +208,9 @@ void PolicyReader::read_layer(const Node& node, std::vector<LayerSpec>& layers, 
   } else if (member.key == "timeout") {
     read_timeout(options, problems_,
                  std::get<TimeoutOptions>(layers.emplace_back(std::in_place_type<TimeoutOptions>)));
+  } else if (member.key == "hedge") {
+    auto& hedge = std::get<HedgeSpec>(layers.emplace_back(std::in_place_type<HedgeSpec>));
+    read_hedge(options, problems_, hedge.options, hedge.budget);
   } else if (member.key == "fallback") {
     FallbackSpec spec;
     read_fallback(options, spec, depth + layers.size() + 1);

@@ -111,12 +111,6 @@ void read_hint(const Node& node, Problems& problems, HintOptions& options) {
   object.finish();
 }
 
-void read_count(const Node& node, Problems& problems, std::uint32_t& out, std::int64_t low,
-                std::int64_t high) {
-  std::int64_t number = 0;
-  if (read_integer(node, problems, number, low, high)) out = static_cast<std::uint32_t>(number);
-}
-
 void read_quota(const Node& node, Problems& problems, QuotaOptions& options) {
   constexpr std::int64_t most = 1'000'000;
   ObjectReader object(node, problems);
@@ -161,6 +155,12 @@ void read_call_share(const Node& node, Problems& problems, CallShareOptions& opt
 }
 
 }  // namespace
+
+void read_count(const Node& node, Problems& problems, std::uint32_t& out, std::int64_t low,
+                std::int64_t high) {
+  std::int64_t number = 0;
+  if (read_integer(node, problems, number, low, high)) out = static_cast<std::uint32_t>(number);
+}
 
 void read_per_mille(const Node& node, Problems& problems, std::uint32_t& per_mille, double most) {
   double share = 0;

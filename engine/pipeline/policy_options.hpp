@@ -7,6 +7,7 @@
 #include "engine/policy/breaker.hpp"
 #include "engine/policy/budget.hpp"
 #include "engine/policy/cache.hpp"
+#include "engine/policy/hedge.hpp"
 #include "engine/policy/retry.hpp"
 #include "engine/policy/timeout.hpp"
 
@@ -16,6 +17,8 @@ void read_cache(const Node& node, Problems& problems, CacheOptions& options);
 void read_breaker(const Node& node, Problems& problems, BreakerOptions& options);
 void read_retry(const Node& node, Problems& problems, RetryOptions& options);
 void read_timeout(const Node& node, Problems& problems, TimeoutOptions& options);
+void read_hedge(const Node& node, Problems& problems, HedgeOptions& options,
+                HedgeBudgetOptions& budget);
 
 /// { "quota": … }, { "success_ratio": … } or { "call_share": … }.
 void read_budget(const Node& node, Problems& problems, BudgetOptions& options);
@@ -25,6 +28,10 @@ void read_wait(const Node& node, Problems& problems, BackoffOptions& options);
 
 /// A list of outcomes, classes and statuses.
 void read_outcomes(const Node& node, Problems& problems, OutcomeSet& set);
+
+/// A whole number in [low, high], which lies within what `out` holds.
+void read_count(const Node& node, Problems& problems, std::uint32_t& out, std::int64_t low,
+                std::int64_t high);
 
 /// A share such as 0.2 as thousandths.
 void read_per_mille(const Node& node, Problems& problems, std::uint32_t& per_mille, double most);

@@ -97,9 +97,13 @@ class Runtime {
 
   void post(Timer& job) { arm(job, now()); }
 
-  /// Like post(), but may be called from any thread. Requires: the job is idle, and nobody arms or
-  /// disarms it until it has fired.
+  /// Like post(), but may be called from any thread. Requires: the job is idle; it may not be armed
+  /// or disarmed before it has fired or was withdrawn.
   virtual void post_from_anywhere(Timer& job) = 0;
+
+  /// After this the job, posted from anywhere or not at all, is idle and will not fire. Requires:
+  /// nobody is posting it meanwhile.
+  virtual void withdraw(Timer& job) = 0;
 
   /// The root of every draw the engine makes. Fixed for the runtime's life.
   virtual std::uint64_t seed() const = 0;

@@ -52,7 +52,8 @@ struct WaitEvent {
 struct HedgeEvent {
   CallId call = 0;
   RouteId route = no_route;
-  std::uint32_t number = 0;  ///< 1 for the first hedge of the call at this layer
+  std::uint32_t number = 0;  ///< 1 for the call's first hedge
+  Instant call_started{};
   Instant at{};
 };
 

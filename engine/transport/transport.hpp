@@ -23,6 +23,14 @@ struct Limits {
   Duration idle = forever;         ///< between two pieces of output of a stream
   Duration connect = forever;      ///< from the attempt's start to an established connection
   std::uint32_t max_tokens = 0;    ///< cap on the output in place of the request's; 0 = as asked
+
+  /// Whether the listener hears of the first output of a stream. What nobody asks for costs
+  /// nothing.
+  bool tell_first_output = false;
+
+  /// Whether output is kept until the reply is complete, so that the caller has seen none of it
+  /// when an attempt fails: the attempt is then never `committed`. Ignored by what is not streamed.
+  bool hold_output = false;
 };
 
 struct Attempt {
@@ -36,6 +44,10 @@ struct Attempt {
 /// Learns how an attempt ended.
 class AttemptListener {
  public:
+  /// The first output of a stream is about to reach the caller. Called at most once, before on_end
+  /// and never from inside start(), if the limits ask for it. The attempt goes on.
+  virtual void on_first_output() {}
+
   /// Called at most once, never from inside start(). `outcome.committed` says whether a streaming
   /// caller had been handed output by then.
   virtual void on_end(Outcome&& outcome) = 0;

@@ -73,6 +73,7 @@ class Context final : public boost::asio::execution_context, public Runtime {
   void arm(Timer& timer, Instant at) override { queue_.arm(timer, at < now_ ? now_ : at); }
   void disarm(Timer& timer) override { queue_.disarm(timer); }
   void post_from_anywhere(Timer& job) override { post(job); }
+  void withdraw(Timer& job) override { disarm(job); }
   std::uint64_t seed() const override { return seed_; }
 
   /// Runs until nothing is left to happen; `now()` is then the instant of the last event. Requires,

@@ -18,38 +18,58 @@ Action CacheLayer::resume(Visit& visit, Signal signal, Outcome& outcome) {
   switch (signal) {
     case Signal::found:
       if (!is_fresh(visit.found(), visit.now(), options_.ttl)) return ask(visit, frame);
+      report(visit, LookupEvent::Result::hit);
       outcome = answer_from_cache(visit.found());
       return end(frame);
     case Signal::missed:
       return ask(visit, frame);
     case Signal::woken:
-      if (frame.role == Role::promoted) {
-        frame.role = Role::leader;
-        return Action::down();
-      }
-      outcome = std::move(frame.grant);
-      return end(frame);
-    case Signal::expired:
+      return on_grant(frame, outcome);
+    case Signal::expired: {
+      const std::lock_guard lock(mutex_);
+      if (frame.role != Role::follower) return Action::park();
       unlink(frame);
       outcome = Outcome::failure(OutcomeKind::deadline_exceeded);
       return end(frame);
+    }
     case Signal::time:
       break;
   }
   BROWNOUT_UNREACHABLE("a cache layer does not wait for a time");
 }
 
-Action CacheLayer::ask(Visit&, Frame& frame) {
-  if (!options_.single_flight) return Action::down();
+Action CacheLayer::ask(Visit& visit, Frame& frame) {
+  if (!options_.single_flight || join(frame)) {
+    report(visit, LookupEvent::Result::miss);
+    return Action::down();
+  }
+  report(visit, LookupEvent::Result::shared);
+  return Action::park();
+}
+
+// True for the leader of a new flight.
+bool CacheLayer::join(Frame& frame) {
+  const std::lock_guard lock(mutex_);
   const auto [flight, is_new] = flights_.try_emplace(frame.key);
   frame.flight = &flight->second;
-  if (is_new) {
+  frame.role = is_new ? Role::leader : Role::follower;
+  if (!is_new) append(*frame.flight, frame);
+  return is_new;
+}
+
+// Nobody but its own call touches a frame that was granted something.
+Action CacheLayer::on_grant(Frame& frame, Outcome& outcome) {
+  const std::lock_guard lock(mutex_);
+  if (frame.role == Role::promoted) {
     frame.role = Role::leader;
     return Action::down();
   }
-  frame.role = Role::follower;
-  append(*frame.flight, frame);
-  return Action::park();
+  outcome = std::move(frame.grant);
+  return end(frame);
+}
+
+void CacheLayer::report(Visit& visit, LookupEvent::Result result) {
+  visit.observer().on_lookup({visit.call_id(), result, visit.now()});
 }
 
 Action CacheLayer::leave(Visit& visit, Outcome& outcome) {
@@ -60,6 +80,7 @@ Action CacheLayer::leave(Visit& visit, Outcome& outcome) {
   if (frame.role == Role::leader) {
     // The leader's deadline is its own affair: its followers may have more time.
     const bool out_of_time = !outcome.ok() && visit.now() >= visit.limits().end;
+    const std::lock_guard lock(mutex_);
     out_of_time ? hand_over(frame) : share(frame, outcome);
   }
   return end(frame);
@@ -67,6 +88,7 @@ Action CacheLayer::leave(Visit& visit, Outcome& outcome) {
 
 void CacheLayer::abandon(Visit& visit, Cut) noexcept {
   Frame& frame = visit.frame<Frame>();
+  const std::lock_guard lock(mutex_);
   switch (frame.role) {
     case Role::leader:
     case Role::promoted:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mutex>
 #include <unordered_map>
 
 #include "engine/pipeline/layer.hpp"
@@ -22,8 +23,6 @@ class CacheLayer final : public Layer {
   Action resume(Visit& visit, Signal signal, Outcome& outcome) override;
   Action leave(Visit& visit, Outcome& outcome) override;
   void abandon(Visit& visit, Cut cut) noexcept override;
-
-  std::size_t flights() const { return flights_.size(); }
 
  private:
   enum class Role : std::uint8_t {
@@ -53,13 +52,19 @@ class CacheLayer final : public Layer {
   };
 
   Action ask(Visit& visit, Frame& frame);
-  Action end(Frame& frame);
+  bool join(Frame& frame);
+  Action on_grant(Frame& frame, Outcome& outcome);
+  static void report(Visit& visit, LookupEvent::Result result);
+  static Action end(Frame& frame);
+
+  // These require the lock.
   void share(const Frame& leader, const Outcome& outcome);
   void hand_over(const Frame& leader);
   static void append(Flight& flight, Frame& follower);
   static void unlink(Frame& follower);
 
   const CacheOptions options_;
+  std::mutex mutex_;  // of the flights and of what the frames in them say
   std::unordered_map<CacheKey, Flight, KeyHash> flights_;
 };
 

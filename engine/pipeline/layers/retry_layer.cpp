@@ -28,8 +28,8 @@ Action RetryLayer::leave(Visit& visit, Outcome& outcome) {
   Frame& frame = visit.frame<Frame>();
   settle_budget(visit, frame, outcome);
   if (outcome.ok()) return Action::turn();
-  Draws draws =
-      jitter_.at(visit.call_id(), visit.attempts() << 16 | (frame.state.attempts & 0xFFFF));
+  const std::uint32_t nth = visit.attempts() << 16 | (frame.state.attempts & 0xFFFF);
+  Draws draws = jitter_.at(visit.call_id(), nth ^ visit.copy() << 12);
   const RetryDecision decision =
       next_retry(options_, frame.state, outcome, visit.now(), visit.limits().end, draws);
   if (!decision.retries()) return Action::turn();

@@ -135,6 +135,7 @@ class Judge {
           ended(event);
           break;
         case What::observed:
+        case What::hedged:
         case What::detached:
           break;
       }

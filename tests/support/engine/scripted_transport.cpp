@@ -1,6 +1,7 @@
 #include "tests/support/engine/scripted_transport.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/core/check.hpp"
 
@@ -12,6 +13,7 @@ constexpr JobName flight_job{"scripted attempt"};
 /// What an answer becomes under limits: how it ends, and how long after its start.
 struct Course {
   Duration takes;
+  Duration first_output = forever;  // told of then
   Outcome outcome;
 };
 
@@ -27,7 +29,11 @@ Course play(const Answer& answer, const Attempt& attempt, Instant now) {
   Course course;
   course.takes = std::min(answer.takes, limit);
   course.outcome.kind = answer.takes > limit ? OutcomeKind::timed_out : answer.kind;
-  course.outcome.committed = stream && answer.first_token <= course.takes;
+  course.outcome.committed =
+      stream && answer.first_token <= course.takes && !attempt.limits.hold_output;
+  if (course.outcome.committed && attempt.limits.tell_first_output) {
+    course.first_output = answer.first_token;
+  }
   if (course.outcome.kind == answer.kind) {
     course.outcome.retry_after = answer.retry_after;
     course.outcome.status = answer.status;
@@ -41,25 +47,40 @@ Course play(const Answer& answer, const Attempt& attempt, Instant now) {
 class ScriptedTransport::Flight final : public Timer {
  public:
   Flight(ScriptedTransport& transport, Handle handle, const Attempt& attempt,
-         AttemptListener& listener, Outcome outcome)
+         AttemptListener& listener, Course&& course)
       : Timer(flight_job),
         transport_(transport),
         handle_(handle),
         attempt_(attempt),
         listener_(listener),
-        outcome_(std::move(outcome)) {}
+        end_(after(transport.runtime_.now(), course.takes)),
+        outcome_(std::move(course.outcome)) {
+    const Instant first = after(transport.runtime_.now(), course.first_output);
+    tells_ = first != never && first <= end_;
+    arm(tells_ ? first : end_);
+  }
 
-  void fire() override { transport_.end(handle_); }
+  void fire() override {
+    if (!std::exchange(tells_, false)) return transport_.end(handle_);
+    arm(end_);
+    listener_.on_first_output();
+  }
 
   const Attempt& attempt() const { return attempt_; }
   AttemptListener& listener() { return listener_; }
   Outcome& outcome() { return outcome_; }
 
  private:
+  void arm(Instant at) {
+    if (at != never) transport_.runtime_.arm(*this, at);
+  }
+
   ScriptedTransport& transport_;
   const Handle handle_;
   const Attempt attempt_;
   AttemptListener& listener_;
+  const Instant end_;
+  bool tells_ = false;
   Outcome outcome_;
 };
 
@@ -100,9 +121,7 @@ Transport::Handle ScriptedTransport::start(const Attempt& attempt, AttemptListen
     course.outcome.reply.text = std::make_shared<const std::string>(
         "reply " + std::to_string(number) + " from " + targets_[attempt.target]);
   }
-  auto flight =
-      std::make_unique<Flight>(*this, handle, attempt, listener, std::move(course.outcome));
-  if (course.takes != forever) runtime_.arm(*flight, after(now, course.takes));
+  auto flight = std::make_unique<Flight>(*this, handle, attempt, listener, std::move(course));
   flights_.emplace(handle, std::move(flight));
   events_.push_back({.what = Event::What::asked,
                      .at = now,

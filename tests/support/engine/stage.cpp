@@ -220,6 +220,12 @@ void Stage::on_wait(const WaitEvent& wait) {
                      .until = wait.until});
 }
 
+void Stage::on_hedge(const HedgeEvent& hedge) {
+  EXPECT_EQ(hedge.at, now());
+  events_.push_back(
+      {.what = Event::What::hedged, .at = now(), .call = hedge.call, .route = hedge.route});
+}
+
 void Stage::on_breaker(const BreakerEvent& change) {
   EXPECT_EQ(change.at, now());
   events_.push_back({.what = Event::What::moved,

@@ -131,6 +131,7 @@ class Stage final : private CallListener, private Observer {
   void on_call_end(CallId call, Outcome&& outcome) override;
   void on_attempt(const AttemptEvent& attempt, const Outcome& outcome) override;
   void on_wait(const WaitEvent& wait) override;
+  void on_hedge(const HedgeEvent& hedge) override;
   void on_breaker(const BreakerEvent& change) override;
   void on_rejection(const RejectionEvent& rejection) override;
   void on_call(const CallEvent& call, const Outcome& outcome) override;

@@ -45,6 +45,8 @@ std::string what_text(const Event& event, const Names& names) {
       return fmt::format("forgets {}", names.targets[event.target]);
     case Event::What::waited:
       return "waits until " + format_duration(event.until - Instant{});
+    case Event::What::hedged:
+      return "hedges";
     case Event::What::rejected:
       return fmt::format("is refused by {}", names.breakers[event.breaker]);
     case Event::What::observed:

@@ -19,6 +19,7 @@ struct Event {
     answered,  ///< an attempt ended: `target`, `route`, `outcome`, `since` when it began
     detached,  ///< the transport was told to forget an attempt: `target`
     waited,    ///< a retry wait began: `until`
+    hedged,    ///< a copy began to race
     moved,     ///< a breaker changed its state: `breaker`, `from`, `to`
     rejected,  ///< a breaker refused a call: `breaker`
     observed,  ///< the observer heard of a call's end: `outcome`, `attempts`, `billed`

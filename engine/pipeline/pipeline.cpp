@@ -9,6 +9,7 @@
 #include "engine/pipeline/layers/hedge_layer.hpp"
 #include "engine/pipeline/layers/retry_layer.hpp"
 #include "engine/pipeline/layers/timeout_layer.hpp"
+#include "engine/pipeline/shared_budget.hpp"
 
 namespace brownout {
 
@@ -87,7 +88,7 @@ struct Pipeline::Builder {
     return count == 0 ? base : base + "#" + std::to_string(count + 1);
   }
 
-  RetryBudget* budget(const std::string& name) const {
+  SharedBudget* budget(const std::string& name) const {
     if (name.empty()) return nullptr;
     const auto found = std::ranges::find(
         pipeline.budgets_, name, [](const auto& budget) { return std::string_view(budget.first); });
@@ -107,7 +108,7 @@ struct Pipeline::Builder {
     node.name = "breaker" + where(node.route);
     auto layer =
         std::make_unique<BreakerLayer>(options, static_cast<BreakerId>(pipeline.breakers_.size()));
-    pipeline.breakers_.push_back({breaker_name(node.route), &layer->breaker()});
+    pipeline.breakers_.push_back({breaker_name(node.route), &layer->breaker(), node.route});
     node.layer = std::move(layer);
   }
   void make_layer(Node& node, const RetryOptions& options) {
@@ -132,7 +133,7 @@ Pipeline::Pipeline(const Policy& policy, const std::vector<std::string>& targets
   BROWNOUT_CHECK(target_ids.size() == targets.size());
   Builder builder{*this, targets, target_ids, seed};
   for (const BudgetSpec& budget : policy.budgets) {
-    budgets_.emplace_back(budget.name, std::make_unique<RetryBudget>(budget.options));
+    budgets_.emplace_back(budget.name, std::make_unique<SharedBudget>(budget.options));
   }
   RouteId route = no_route;
   if (policy.main_route) {
@@ -144,5 +145,18 @@ Pipeline::Pipeline(const Policy& policy, const std::vector<std::string>& targets
 }
 
 Pipeline::~Pipeline() = default;
+
+std::vector<Pipeline::BudgetInfo> Pipeline::budgets() const {
+  std::vector<BudgetInfo> infos;
+  for (const auto& [name, budget] : budgets_) infos.push_back({name, budget.get()});
+  return infos;
+}
+
+PipelineNames Pipeline::names() const {
+  PipelineNames names;
+  for (const RouteInfo& route : routes_) names.routes.push_back({route.name, route.target});
+  for (const BreakerInfo& info : breakers_) names.breakers.push_back({info.name, info.route});
+  return names;
+}
 
 }  // namespace brownout

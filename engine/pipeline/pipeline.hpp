@@ -10,11 +10,12 @@
 #include "engine/core/result.hpp"
 #include "engine/pipeline/layer.hpp"
 #include "engine/pipeline/policy.hpp"
+#include "engine/telemetry/names.hpp"
 
 namespace brownout {
 
 class Breaker;
-class RetryBudget;
+class SharedBudget;
 
 /// A place in the tree. Leaves have no layer: there the driver starts an attempt.
 struct PipelineNode {
@@ -43,6 +44,11 @@ class Pipeline {
   struct BreakerInfo {
     std::string name;  ///< its route's; "pipeline" outside any; "name#2" for a second one there
     const Breaker* breaker = nullptr;
+    RouteId route = no_route;  ///< the innermost route it stands in
+  };
+  struct BudgetInfo {
+    std::string name;
+    const SharedBudget* budget = nullptr;  ///< its level may be read on any thread
   };
 
   /// Builds the tree of a validated policy. `targets[i]` is where route i goes, and
@@ -56,6 +62,10 @@ class Pipeline {
   bool holds_output() const { return holds_output_; }  ///< see Limits::hold_output
   const std::vector<RouteInfo>& routes() const { return routes_; }
   const std::vector<BreakerInfo>& breakers() const { return breakers_; }
+  std::vector<BudgetInfo> budgets() const;  ///< in the order of the policy
+
+  /// What observers call the routes and breakers that events refer to by number.
+  PipelineNames names() const;
 
   std::size_t frame_bytes() const { return frame_bytes_; }
   std::uint16_t depth() const { return depth_; }
@@ -66,7 +76,7 @@ class Pipeline {
 
   Duration deadline_;
   bool holds_output_;
-  std::vector<std::pair<std::string, std::unique_ptr<RetryBudget>>> budgets_;
+  std::vector<std::pair<std::string, std::unique_ptr<SharedBudget>>> budgets_;
   std::unique_ptr<Node> root_;
   std::vector<RouteInfo> routes_;
   std::vector<BreakerInfo> breakers_;

@@ -5,7 +5,9 @@
 // observer of engines on several threads must be thread-safe. It must not call back into the
 // engine.
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "engine/core/outcome.hpp"
 #include "engine/core/request.hpp"
@@ -19,6 +21,7 @@ using BreakerId = std::uint16_t;
 inline constexpr BreakerId no_breaker = 0xFFFF;
 
 enum class BreakerState : std::uint8_t { closed = 0, open = 1, half_open = 2 };
+inline constexpr std::size_t breaker_state_count = 3;
 std::string_view to_string(BreakerState state);
 
 struct AttemptEvent {
@@ -38,6 +41,7 @@ enum class WaitReason : std::uint8_t {
   quota,  ///< its share of a client-side rate limit
   route,  ///< the soonest of routes that are all refusing for now
 };
+inline constexpr std::size_t wait_reason_count = 3;
 std::string_view to_string(WaitReason reason);
 
 struct WaitEvent {
@@ -46,6 +50,7 @@ struct WaitEvent {
   Instant from{};
   Instant until{};
   WaitReason reason = WaitReason::retry;
+  OutcomeKind cause = OutcomeKind::success;  ///< for retries: the failure that causes it
 };
 
 /// A copy of an attempt begins because the first takes long.
@@ -65,6 +70,8 @@ struct LookupEvent {
     miss,    ///< there is none that may answer
     shared,  ///< none, but another call is asking: its answer will do
   };
+  static constexpr std::size_t result_count = 4;
+
   CallId call = 0;
   Result result = Result::miss;
   Instant at{};

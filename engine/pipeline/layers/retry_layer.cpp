@@ -2,7 +2,7 @@
 
 namespace brownout {
 
-RetryLayer::RetryLayer(const RetryOptions& options, RetryBudget* budget, RouteId route,
+RetryLayer::RetryLayer(const RetryOptions& options, SharedBudget* budget, RouteId route,
                        std::uint64_t seed, std::string_view name)
     : options_(options),
       budget_(budget),
@@ -38,7 +38,8 @@ Action RetryLayer::leave(Visit& visit, Outcome& outcome) {
     if (!frame.charge) return Action::turn();
   }
   frame.waiting = true;
-  visit.observer().on_wait({visit.call_id(), route_, visit.now(), decision.at});
+  visit.observer().on_wait(
+      {visit.call_id(), route_, visit.now(), decision.at, WaitReason::retry, outcome.kind});
   return Action::wait(decision.at);
 }
 

@@ -5,7 +5,7 @@
 
 #include "engine/core/draw.hpp"
 #include "engine/pipeline/layer.hpp"
-#include "engine/policy/budget.hpp"
+#include "engine/pipeline/shared_budget.hpp"
 #include "engine/policy/retry.hpp"
 
 namespace brownout {
@@ -15,7 +15,7 @@ namespace brownout {
 /// the call, its attempts so far and the retries made here.
 class RetryLayer final : public Layer {
  public:
-  RetryLayer(const RetryOptions& options, RetryBudget* budget, RouteId route, std::uint64_t seed,
+  RetryLayer(const RetryOptions& options, SharedBudget* budget, RouteId route, std::uint64_t seed,
              std::string_view name);
 
   FrameLayout frame() const override { return FrameLayout::of<Frame>(); }
@@ -34,7 +34,7 @@ class RetryLayer final : public Layer {
   void settle_budget(Visit& visit, const Frame& frame, const Outcome& outcome);
 
   const RetryOptions options_;
-  RetryBudget* const budget_;
+  SharedBudget* const budget_;
   const RouteId route_;
   const DrawFamily jitter_;
 };

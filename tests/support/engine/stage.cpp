@@ -209,6 +209,7 @@ void Stage::on_attempt(const AttemptEvent& attempt, const Outcome& outcome) {
                      .nth = attempt.number,
                      .since = attempt.started,
                      .outcome = outcome});
+  if (watcher != nullptr) watcher->on_attempt(attempt, outcome);
 }
 
 void Stage::on_wait(const WaitEvent& wait) {
@@ -218,12 +219,22 @@ void Stage::on_wait(const WaitEvent& wait) {
                      .call = wait.call,
                      .route = wait.route,
                      .until = wait.until});
+  if (watcher != nullptr) watcher->on_wait(wait);
+}
+
+void Stage::on_lookup(const LookupEvent& lookup) {
+  if (watcher != nullptr) watcher->on_lookup(lookup);
+}
+
+void Stage::on_breaker_failure(const BreakerFailureEvent& failure) {
+  if (watcher != nullptr) watcher->on_breaker_failure(failure);
 }
 
 void Stage::on_hedge(const HedgeEvent& hedge) {
   EXPECT_EQ(hedge.at, now());
   events_.push_back(
       {.what = Event::What::hedged, .at = now(), .call = hedge.call, .route = hedge.route});
+  if (watcher != nullptr) watcher->on_hedge(hedge);
 }
 
 void Stage::on_breaker(const BreakerEvent& change) {
@@ -233,6 +244,7 @@ void Stage::on_breaker(const BreakerEvent& change) {
                      .breaker = change.breaker,
                      .from = change.from,
                      .to = change.to});
+  if (watcher != nullptr) watcher->on_breaker(change);
 }
 
 void Stage::on_rejection(const RejectionEvent& rejection) {
@@ -241,6 +253,7 @@ void Stage::on_rejection(const RejectionEvent& rejection) {
                      .at = now(),
                      .call = rejection.call,
                      .breaker = rejection.breaker});
+  if (watcher != nullptr) watcher->on_rejection(rejection);
 }
 
 void Stage::on_call(const CallEvent& call, const Outcome& outcome) {
@@ -253,6 +266,7 @@ void Stage::on_call(const CallEvent& call, const Outcome& outcome) {
                      .was_rejected = call.rejected,
                      .since = call.started,
                      .outcome = outcome});
+  if (watcher != nullptr) watcher->on_call(call, outcome);
 }
 
 }  // namespace brownout::testing

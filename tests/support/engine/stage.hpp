@@ -120,6 +120,8 @@ class Stage final : private CallListener, private Observer {
   const Names& names() const { return names_; }
   const Policy& policy() const { return policy_; }
 
+  /// Hears every event after the stage; null for nobody.
+  Observer* watcher = nullptr;
   /// Called with a call's id at its end, after it has been recorded.
   std::function<void(CallId)> on_end;
   /// True while the stage is inside Engine::start().
@@ -132,7 +134,9 @@ class Stage final : private CallListener, private Observer {
   void on_attempt(const AttemptEvent& attempt, const Outcome& outcome) override;
   void on_wait(const WaitEvent& wait) override;
   void on_hedge(const HedgeEvent& hedge) override;
+  void on_lookup(const LookupEvent& lookup) override;
   void on_breaker(const BreakerEvent& change) override;
+  void on_breaker_failure(const BreakerFailureEvent& failure) override;
   void on_rejection(const RejectionEvent& rejection) override;
   void on_call(const CallEvent& call, const Outcome& outcome) override;
 

@@ -9,6 +9,7 @@
 #include <exception>
 
 #include "cli/check_command.hpp"
+#include "cli/metrics.hpp"
 #include "cli/run_command.hpp"
 #include "engine/core/document.hpp"
 
@@ -50,6 +51,11 @@ void add_run(CLI::App& app, RunArguments& arguments) {
       ->type_name("OUT");
   run->add_option("--events", arguments.events, "Write every event there, one JSON object a line")
       ->type_name("OUT");
+  if (metrics_are_built_in()) {
+    run->add_option("--metrics", arguments.metrics,
+                    "Write the engine's metrics there at the end, as Prometheus would read them")
+        ->type_name("OUT");
+  }
   run->add_option_function<std::string>(
          "--ties", [&](const std::string& word) { arguments.random_ties = word == "random"; },
          "Order of simultaneous events: fifo (default), or random by seed")

@@ -39,15 +39,17 @@ Result<void> OutputFile::open(const std::string& path) {
 }
 
 void OutputFile::write(std::string_view text) {
-  ok_ &= std::fwrite(text.data(), 1, text.size(), file_) == text.size();
+  errno = 0;
+  const bool written = std::fwrite(text.data(), 1, text.size(), file_) == text.size();
+  if (!written && error_ == 0) error_ = errno != 0 ? errno : EIO;
 }
 
 Result<void> OutputFile::commit() {
   std::FILE* file = file_;
   file_ = nullptr;
   errno = 0;
-  const bool written = std::ferror(file) == 0 && std::fflush(file) == 0 && ok_;
-  const int error = errno;
+  const bool written = std::ferror(file) == 0 && std::fflush(file) == 0 && error_ == 0;
+  const int error = error_ != 0 ? error_ : errno;
   const bool closed = file == stdout || std::fclose(file) == 0;
   const bool done = written && closed &&
                     (temporary_.empty() || std::rename(temporary_.c_str(), path_.c_str()) == 0);

@@ -31,7 +31,7 @@ class OutputFile {
   std::string path_;
   std::string temporary_;
   std::FILE* file_ = nullptr;
-  bool ok_ = true;
+  int error_ = 0;  // of the first write that failed
 };
 
 }  // namespace brownout::cli

@@ -7,11 +7,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <span>
+#include <string_view>
 
 #include "cli/input_files.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/metrics.hpp"
 #include "cli/output_file.hpp"
 #include "cli/print_errors.hpp"
+#include "engine/telemetry/observers.hpp"
 #include "reports/console.hpp"
 #include "reports/json.hpp"
 #include "sim/event_log.hpp"
@@ -127,7 +131,8 @@ class RunCommand {
   explicit RunCommand(const RunArguments& arguments)
       : arguments_(arguments), interrupt_(watch_interrupts()) {
     // Results on standard output must not be mixed with a document there.
-    report_ = arguments.json == "-" || arguments.events == "-" ? stderr : stdout;
+    const bool taken = arguments.json == "-" || arguments.events == "-" || arguments.metrics == "-";
+    report_ = taken ? stderr : stdout;
     const char* no_color = std::getenv("NO_COLOR");
     color_ = ::isatty(::fileno(report_)) == 1 && (no_color == nullptr || *no_color == '\0');
   }
@@ -151,27 +156,47 @@ class RunCommand {
   }
 
  private:
+  struct Output {
+    std::string_view option;
+    const std::string& path;
+    OutputFile& file;
+  };
+
   Result<void> open_outputs(const std::vector<Plan>& plans) {
-    if (!arguments_.events.empty() && plans.size() > 1) {
-      return fail(ErrorKind::invalid,
-                  "--events takes one scenario, not " + std::to_string(plans.size()));
+    const Output outputs[] = {{"--json", arguments_.json, json_},
+                              {"--events", arguments_.events, events_},
+                              {"--metrics", arguments_.metrics, metrics_}};
+    for (const Output& output : outputs) {
+      if (output.path.empty()) continue;
+      if (auto fits = check_output(output, outputs, plans); !fits) return fits;
     }
-    for (const std::string& output : {arguments_.json, arguments_.events}) {
-      for (const Plan& plan : plans) {
-        for (const std::string& input : {plan.scenario.path, plan.policy.document->name()}) {
-          std::error_code ignored;
-          if (output.empty() || !std::filesystem::equivalent(output, input, ignored)) continue;
-          return fail(ErrorKind::invalid, output + " would overwrite " + input);
-        }
+    for (const Output& output : outputs) {
+      if (output.path.empty()) continue;
+      if (auto opened = output.file.open(output.path); !opened) return opened;
+    }
+    return {};
+  }
+
+  static Result<void> check_output(const Output& output, std::span<const Output> all,
+                                   const std::vector<Plan>& plans) {
+    const bool holds_many = output.option == "--json";
+    if (!holds_many && plans.size() > 1) {
+      return fail(ErrorKind::invalid,
+                  fmt::format("{} takes one scenario, not {}", output.option, plans.size()));
+    }
+    for (const Plan& plan : plans) {
+      for (const std::string& input : {plan.scenario.path, plan.policy.document->name()}) {
+        std::error_code ignored;
+        if (!std::filesystem::equivalent(output.path, input, ignored)) continue;
+        return fail(ErrorKind::invalid, output.path + " would overwrite " + input);
       }
     }
-    if (!arguments_.json.empty() && same_place(arguments_.json, arguments_.events)) {
-      return fail(ErrorKind::invalid, "--json and --events cannot go to the same place");
+    for (const Output& other : all) {
+      if (&other == &output) break;
+      if (!same_place(other.path, output.path)) continue;
+      return fail(ErrorKind::invalid, fmt::format("{} and {} cannot go to the same place",
+                                                  other.option, output.option));
     }
-    if (!arguments_.json.empty()) {
-      if (auto opened = json_.open(arguments_.json); !opened) return opened;
-    }
-    if (!arguments_.events.empty()) return events_.open(arguments_.events);
     return {};
   }
 
@@ -194,8 +219,12 @@ class RunCommand {
       log = std::make_unique<sim::EventLog>(
           events_.stream(), sim::EventNames{plan.bound.routes, plan.bound.breakers});
     }
+    std::unique_ptr<Metrics> metrics;
+    if (metrics_.is_open()) metrics = make_metrics(plan.scenario, plan.policy, plan.bound);
+    Observers observers({log.get(), metrics ? &metrics->observer() : nullptr});
     const auto begun = std::chrono::steady_clock::now();
-    sim::RunResult result = run(plan, log.get(), true);
+    sim::RunResult result = run(plan, log || metrics ? &observers : nullptr, true);
+    if (metrics) metrics_.write(metrics->text());
     print(plan, result, std::chrono::steady_clock::now() - begun);
     ExitCode code = exit_code(result);
     if (arguments_.verify && result.end != sim::RunEnd::interrupted) {
@@ -241,7 +270,7 @@ class RunCommand {
   ExitCode close_outputs() {
     ExitCode code = ExitCode::passed;
     if (json_.is_open()) json_.write(reports::to_json(results_));
-    for (OutputFile* file : {&json_, &events_}) {
+    for (OutputFile* file : {&json_, &events_, &metrics_}) {
       if (!file->is_open()) continue;
       if (const auto written = file->commit(); !written) {
         code = worse(code, print_errors(written.error()));
@@ -256,6 +285,7 @@ class RunCommand {
   bool color_;
   OutputFile json_;
   OutputFile events_;
+  OutputFile metrics_;
   std::vector<sim::RunResult> results_;
 };
 

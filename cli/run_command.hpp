@@ -15,8 +15,9 @@ struct RunArguments {
   std::string policy;                 ///< empty: the scenario's own
   std::vector<std::string> bindings;  ///< "route=provider/model"
   std::optional<std::uint64_t> seed;
-  std::string json;    ///< file for the results; "-" is standard output; empty: none
-  std::string events;  ///< file for the event log; likewise
+  std::string json;     ///< file for the results; "-" is standard output; empty: none
+  std::string events;   ///< file for the event log; likewise
+  std::string metrics;  ///< file for the engine's metrics; likewise
   bool random_ties = false;
   bool verify = false;
   bool quiet = false;

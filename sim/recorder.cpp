@@ -86,6 +86,14 @@ void Recorder::on_hedge(const HedgeEvent& event) {
   if (next_ != nullptr) next_->on_hedge(event);
 }
 
+void Recorder::on_lookup(const LookupEvent& event) {
+  if (next_ != nullptr) next_->on_lookup(event);
+}
+
+void Recorder::on_breaker_failure(const BreakerFailureEvent& event) {
+  if (next_ != nullptr) next_->on_breaker_failure(event);
+}
+
 void Recorder::on_breaker(const BreakerEvent& event) {
   digest_.add('B', event.breaker, static_cast<std::uint8_t>(event.to), nanoseconds(event.at));
   BreakerResult& breaker = breakers_[event.breaker];

@@ -63,7 +63,9 @@ class Recorder final : public Observer {
   void on_attempt(const AttemptEvent& event, const Outcome& outcome) override;
   void on_wait(const WaitEvent& event) override;
   void on_hedge(const HedgeEvent& event) override;
+  void on_lookup(const LookupEvent& event) override;
   void on_breaker(const BreakerEvent& event) override;
+  void on_breaker_failure(const BreakerFailureEvent& event) override;
   void on_rejection(const RejectionEvent& event) override;
   void on_call(const CallEvent& event, const Outcome& outcome) override;
 

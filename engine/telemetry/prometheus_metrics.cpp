@@ -175,7 +175,7 @@ struct PrometheusMetrics::Series {
   std::vector<Counter*> retries;  // by route
   std::vector<Counter*> hedges;   // by route
   std::array<Counter*, LookupEvent::result_count> lookups{};
-  std::array<Counter*, outcome_kind_count> rejections{};
+  std::array<Counter*, outcome_kind_count> rejections{};  // null for success
 };
 
 void PrometheusMetrics::Series::make_calls(const MetricsOptions& options) {
@@ -277,8 +277,7 @@ void PrometheusMetrics::Series::make_others(const PipelineNames& names) {
 
   auto& rejection_count =
       counter("llm_rejections_total", "Times a policy refused a call before anybody was asked.");
-  for (std::size_t kind = 0; kind < outcome_kind_count; ++kind) {
-    if (!is_own_refusal(static_cast<OutcomeKind>(kind))) continue;
+  for (std::size_t kind = 1; kind < outcome_kind_count; ++kind) {
     const std::string outcome(to_string(static_cast<OutcomeKind>(kind)));
     rejections[kind] = add(rejection_count, {{"outcome", outcome}});
   }
@@ -340,7 +339,7 @@ void PrometheusMetrics::on_breaker_failure(const BreakerFailureEvent& event) {
 }
 
 void PrometheusMetrics::on_rejection(const RejectionEvent& event) {
-  BROWNOUT_CHECK(is_own_refusal(event.kind));
+  BROWNOUT_CHECK(event.kind != OutcomeKind::success);
   series_->rejections[index(event.kind)]->Increment();
 }
 

@@ -129,7 +129,9 @@ class CommandLine(unittest.TestCase):
                           ["run", path, "--ties", "lifo"], ["run", path, "--bind", "only"],
                           ["run", path, "--bind", "=openai/gpt-4"], ["run", path, "--bind", "only="],
                           ["run", path, "--json", "x", "--events", "x"],
-                          ["run", path, path, "--events", "x"]):
+                          ["run", path, "--events", "x", "--metrics", "./x"],
+                          ["run", path, path, "--events", "x"],
+                          ["run", path, path, "--metrics", "x"]):
             result = self.brownout(*arguments)
             self.assert_code(result, 2)
             self.assertEqual(result.stdout, "", arguments)
@@ -280,6 +282,21 @@ class CommandLine(unittest.TestCase):
             self.brownout("run", path, "-q", "--events", str(self.folder / name))
         self.assertEqual((self.folder / "one").read_bytes(), (self.folder / "two").read_bytes())
 
+    def test_metrics_are_those_of_the_result_and_the_same_every_time(self):
+        path = self.write("s.json", scenario())
+        result = self.brownout("run", path, "--metrics", "-", "--json", str(self.folder / "r"))
+        self.assert_code(result, 0)
+        again = self.brownout("run", path, "-q", "--metrics", "-")
+        self.assertEqual(again.stdout, result.stdout)
+        self.assertIn("PASS", result.stderr)
+        samples = dict(line.rsplit(" ", 1) for line in result.stdout.splitlines()
+                       if not line.startswith("#"))
+        total = json.loads((self.folder / "r").read_text())["runs"][0]["total"]
+        for end in ("success", "cached", "degraded"):
+            self.assertEqual(
+                float(samples[f'llm_calls_total{{end="{end}",outcome="success"}}']), total[end])
+        self.assertGreater(total["success"], 0)
+
     def test_quiet_is_one_line_for_each_scenario(self):
         path = self.write("s.json", scenario())
         failing = self.write("f.json", FAILING)
@@ -291,7 +308,7 @@ class CommandLine(unittest.TestCase):
 
     def test_a_place_that_cannot_be_written_is_5_and_leaves_nothing_behind(self):
         path = self.write("s.json", scenario())
-        for option in ("--json", "--events"):
+        for option in ("--json", "--events", "--metrics"):
             target = str(self.folder / "no" / "such" / "folder.json")
             result = self.brownout("run", path, option, target)
             self.assert_code(result, 5)
@@ -304,7 +321,7 @@ class CommandLine(unittest.TestCase):
 
     def test_a_full_disk_is_5(self):
         path = self.write("s.json", scenario())
-        for option in ("--json", "--events"):
+        for option in ("--json", "--events", "--metrics"):
             result = self.brownout("run", path, option, "/dev/full")
             self.assert_code(result, 5)
             self.assertIn("cannot write /dev/full: No space left on device", result.stderr)

@@ -112,6 +112,9 @@ class EventList final : public Observer {
   std::vector<Attempt> attempts;
   std::vector<Call> calls;
   std::vector<BreakerEvent> transitions;
+  std::vector<HedgeEvent> hedges;
+  std::vector<LookupEvent> lookups;
+  std::vector<BreakerFailureEvent> breaker_failures;
 
   void on_attempt(const AttemptEvent& event, const Outcome& outcome) override {
     attempts.push_back({event, outcome});
@@ -120,6 +123,11 @@ class EventList final : public Observer {
     calls.push_back({event, outcome});
   }
   void on_breaker(const BreakerEvent& event) override { transitions.push_back(event); }
+  void on_hedge(const HedgeEvent& event) override { hedges.push_back(event); }
+  void on_lookup(const LookupEvent& event) override { lookups.push_back(event); }
+  void on_breaker_failure(const BreakerFailureEvent& event) override {
+    breaker_failures.push_back(event);
+  }
 };
 
 }  // namespace brownout::sim::testing

@@ -175,6 +175,12 @@ TEST_F(RecorderTest, PassesEveryEventOn) {
   call({});
   attempt(at(0s), 0, OutcomeKind::success);
   recorder_->on_breaker({0, BreakerState::closed, BreakerState::open, at(1s)});
+  recorder_->on_hedge({.call = 1});
+  recorder_->on_lookup({.call = 2});
+  recorder_->on_breaker_failure({.call = 3});
+  EXPECT_EQ(next_.hedges.size(), 1U);
+  EXPECT_EQ(next_.lookups.size(), 1U);
+  EXPECT_EQ(next_.breaker_failures.size(), 1U);
   EXPECT_EQ(next_.calls.size(), 1U);
   EXPECT_EQ(next_.attempts.size(), 1U);
   EXPECT_EQ(next_.transitions.size(), 1U);

@@ -69,7 +69,7 @@ inline void play_every_event(Observer& to) {
   attempt(3, 0, 1, 20, 21, billed(Outcome::failure(server_error, 500), 800, 0));
   to.on_breaker_failure({3, 1, at(21)});
   to.on_breaker({1, BreakerState::closed, BreakerState::open, at(21)});
-  to.on_hedge({3, 1, 1, at(23)});
+  to.on_hedge({3, 1, 1, at(20), at(23)});
   attempt(3, 1, 3, 23, 24, billed(Outcome::failure(cancelled), 800, 15));
   attempt(3, 1, 2, 21, 24, billed(served(Served::live, 1), 800, 300));
   to.on_call({3, at(20), at(24), 3, 2715}, billed(served(Served::live, 1), 800, 300));

@@ -112,6 +112,10 @@ HedgeStep on_copy_end(const HedgeOptions& options, HedgeState& state, HedgeBudge
                       const Outcome& outcome, Instant now) {
   BROWNOUT_CHECK(state.in_flight > 0);
   --state.in_flight;
+  if (is_own_refusal(outcome.kind)) {
+    state.denied = true;
+    return state.in_flight > 0 ? HedgeStep::wait : HedgeStep::settle;
+  }
   if (outcome.ok() || outcome.committed || !options.on.contains(outcome)) return HedgeStep::settle;
   if (outcome.retry_after) {
     state.not_before = std::max(state.not_before, after(now, *outcome.retry_after));

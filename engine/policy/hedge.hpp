@@ -134,7 +134,8 @@ HedgeStep on_hedge_due(const HedgeOptions& options, HedgeState& state, HedgeBudg
 
 /// A copy ended at `now` with `outcome`. A success settles, and so does a failure that no copy can
 /// help or that leaves nothing in flight. A failure with a retry_after postpones hedges until then;
-/// if nothing else is in flight the call ends, because waiting is a retry's business.
+/// if nothing else is in flight the call ends, because waiting is a retry's business. A copy that a
+/// policy of ours refused says nothing about the others: they run on, without further hedges.
 HedgeStep on_copy_end(const HedgeOptions& options, HedgeState& state, HedgeBudget& budget,
                       const Outcome& outcome, Instant now);
 

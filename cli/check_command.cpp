@@ -4,7 +4,7 @@
 
 #include "cli/input_files.hpp"
 #include "cli/print_errors.hpp"
-#include "engine/pipeline/policy.hpp"
+#include "engine/pipeline/policy_traps.hpp"
 #include "sim/scenario.hpp"
 
 namespace brownout::cli {
@@ -21,9 +21,12 @@ Errors check_scenario(const std::string& path) {
   return bound ? Errors{} : bound.error();
 }
 
+// A policy that is right may still hold traps.
 Errors check_policy(const std::string& path) {
   const auto policy = load_policy(path);
-  return policy ? Errors{} : policy.error();
+  if (!policy) return policy.error();
+  print_warnings(find_traps(*policy).take());
+  return {};
 }
 
 Errors check_file(const std::string& path) {

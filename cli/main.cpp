@@ -10,6 +10,7 @@
 
 #include "cli/check_command.hpp"
 #include "cli/metrics.hpp"
+#include "cli/policy_command.hpp"
 #include "cli/run_command.hpp"
 #include "engine/core/document.hpp"
 
@@ -24,6 +25,7 @@ constexpr const char* purpose =
 constexpr const char* examples = R"(examples:
   brownout run scenarios/openai-control-plane-collapse.json
   brownout run scenarios/tpm-30k.json --policy scenarios/policies/guide-layered.json --seed 7
+  brownout policy show scenarios/policies/recommended.json
   brownout check scenarios)";
 
 // As a scenario's own seed: exact in every JSON reader. Without this, -1 would be taken for 2^64
@@ -76,7 +78,7 @@ ExitCode refuse(const CLI::App& app, std::string_view what, std::string_view com
   fmt::print(stderr, "error: {}\n", what);
   const auto parsed = app.get_subcommands();
   if (parsed.empty() && !command.empty() && !command.starts_with('-')) {
-    fmt::print(stderr, "{}\n", expected_one_of(command, {"run", "check"}));
+    fmt::print(stderr, "{}\n", expected_one_of(command, {"run", "check", "policy"}));
   }
   fmt::print(stderr, "See brownout {}--help.\n",
              parsed.empty() ? "" : parsed.front()->get_name() + " ");
@@ -99,6 +101,12 @@ ExitCode main(int argc, char** argv) {
   check->add_option("FILE", check_paths, "Scenario or policy files, or folders of them")
       ->required();
 
+  std::vector<std::string> policy_paths;
+  CLI::App* policy = app.add_subcommand("policy", "Look at policies");
+  policy->require_subcommand(1);
+  CLI::App* show = policy->add_subcommand("show", "Print layers with their effective settings");
+  show->add_option("FILE", policy_paths, "Policy files, or folders of them")->required();
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -107,6 +115,7 @@ ExitCode main(int argc, char** argv) {
   }
   if (app.got_subcommand("run")) return run_command(run_arguments);
   if (app.got_subcommand(check)) return check_command(check_paths);
+  if (policy->got_subcommand(show)) return policy_show_command(policy_paths);
   fmt::print("{}", app.help());
   return ExitCode::passed;
 }

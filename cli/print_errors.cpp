@@ -9,4 +9,8 @@ ExitCode print_errors(const Errors& errors) {
   return exit_code(errors);
 }
 
+void print_warnings(const Errors& warnings) {
+  for (const Error& warning : warnings) fmt::print(stderr, "{}", warning.to_string("warning"));
+}
+
 }  // namespace brownout::cli

@@ -2,8 +2,8 @@
 
 namespace brownout {
 
-std::string Error::to_string() const {
-  std::string text = "error: " + message + "\n";
+std::string Error::to_string(std::string_view severity) const {
+  std::string text = std::string(severity) + ": " + message + "\n";
   if (!excerpt.empty()) text += excerpt;
   return text;
 }

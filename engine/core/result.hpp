@@ -4,6 +4,7 @@
 // What became of a call or an attempt is not an error in this sense but data: see outcome.hpp.
 
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 #include <vector>
@@ -23,8 +24,9 @@ struct Error {
   std::string message;
   std::string excerpt;
 
-  /// "error: message", followed by the excerpt if there is one. Ends with a newline.
-  std::string to_string() const;
+  /// "error: message", followed by the excerpt if there is one; or another first word. Ends with a
+  /// newline.
+  std::string to_string(std::string_view severity = "error") const;
 };
 
 /// A loader reports everything it found wrong, not only the first thing.

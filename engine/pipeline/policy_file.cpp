@@ -8,6 +8,7 @@
 #include "engine/core/document_text.hpp"
 #include "engine/pipeline/policy.hpp"
 #include "engine/pipeline/policy_options.hpp"
+#include "engine/pipeline/policy_traps.hpp"
 
 namespace brownout {
 namespace {
@@ -182,6 +183,7 @@ void PolicyReader::read_pipeline(const Node& node, std::vector<LayerSpec>& layer
     }
     read_layer(item, layers, depth);
   });
+  refuse_impossible_orders(node, problems_);
 }
 
 void PolicyReader::read_layer(const Node& node, std::vector<LayerSpec>& layers, std::size_t depth) {

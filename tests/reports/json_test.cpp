@@ -63,6 +63,7 @@ TEST(JsonReport, EveryFieldIsThereEvenWhenEmpty) {
                                     "degraded",
                                     "failed",
                                     "failed_as",
+                                    "hedges",
                                     "shared",
                                     "rejected",
                                     "rejected_by_breaker",

@@ -225,12 +225,12 @@ bool Call::look_up(Action& action) {
     return false;
   }
   Visit here = visit(*at_);
-  action = at_->layer->resume(here, found_ != nullptr ? Signal::found : Signal::missed, outcome_);
+  action = at_->layer->resume(here, found_ ? Signal::found : Signal::missed, outcome_);
   return true;
 }
 
 void Call::on_lookup(const StoredReply* found) {
-  found_ = found;
+  found != nullptr ? void(found_ = *found) : found_.reset();
   lookup_answered_ = true;
   if (stand_ == Stand::looking_up) resume(found != nullptr ? Signal::found : Signal::missed);
 }

@@ -3,6 +3,7 @@
 // The driver: carries one call through a pipeline and does what its layers decide.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "engine/pipeline/layer.hpp"
@@ -122,7 +123,7 @@ class Call final : private Timer, private AttemptListener, private ReplyLookup {
   Instant attempt_started_{};
   Transport::Handle attempt_{};
   std::uint32_t attempt_number_ = 0;
-  const StoredReply* found_ = nullptr;
+  std::optional<StoredReply> found_;  // by the last lookup
   Stand stand_ = Stand::riding;
   bool beginning_ = false;  // inside begin() or begin_copy(): an end must be told later
   bool lookup_answered_ = false;

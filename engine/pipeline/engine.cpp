@@ -83,6 +83,7 @@ void Engine::recycle_copy(Call* copy) {
 
 void Engine::give_back(Call* block) {
   CallLayout& layout = block->layout_;
+  block->found_.reset();
   block->next_ = layout.free;
   layout.free = block;
   if (--layout.in_use > 0 || &layout == &layouts_.back()) return;

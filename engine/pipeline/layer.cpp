@@ -63,7 +63,7 @@ Observer& Visit::observer() {
 }
 
 const StoredReply& Visit::found() const {
-  BROWNOUT_CHECK(call_.found_ != nullptr);
+  BROWNOUT_CHECK(call_.found_.has_value());
   return *call_.found_;
 }
 

@@ -4,7 +4,9 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace brownout {
@@ -82,7 +84,7 @@ TEST(MemoryStore, FindsRepliesHoweverOldTheyAre) {
 }
 
 TEST(MemoryStore, DropsTheLeastRecentlyUsedWhenItIsFull) {
-  MemoryStore store(2);
+  MemoryStore store({.entries = 2});
   store.put(key(1), reply("one"), at(0s), 1h);
   store.put(key(2), reply("two"), at(0s), 1h);
   EXPECT_TRUE(get(store, 1)) << "used: 2 is now the older one";
@@ -94,7 +96,7 @@ TEST(MemoryStore, DropsTheLeastRecentlyUsedWhenItIsFull) {
 }
 
 TEST(MemoryStore, PuttingAgainCountsAsUse) {
-  MemoryStore store(2);
+  MemoryStore store({.entries = 2});
   store.put(key(1), reply("one"), at(0s), 1h);
   store.put(key(2), reply("two"), at(0s), 1h);
   store.put(key(1), reply("one again"), at(0s), 1h);
@@ -104,10 +106,76 @@ TEST(MemoryStore, PuttingAgainCountsAsUse) {
 }
 
 TEST(MemoryStore, LookingForWhatIsNotThereChangesNothing) {
-  MemoryStore store(1);
+  MemoryStore store({.entries = 1});
   store.put(key(1), reply("one"), at(0s), 1h);
   EXPECT_FALSE(get(store, 2));
   EXPECT_TRUE(get(store, 1));
+}
+
+TEST(MemoryStore, KeepsNoMoreBytesThanItMay) {
+  constexpr std::size_t hundred = MemoryStore::entry_bytes + 100;
+  MemoryStore store({.bytes = 2 * hundred});
+  store.put(key(1), reply(std::string(100, 'a')), at(0s), 1h);
+  store.put(key(2), reply(std::string(100, 'b')), at(0s), 1h);
+  EXPECT_EQ(store.bytes(), 2 * hundred);
+  store.put(key(3), reply("c"), at(0s), 1h);
+  EXPECT_EQ(store.bytes(), hundred + MemoryStore::entry_bytes + 1);
+  EXPECT_FALSE(get(store, 1));
+  EXPECT_TRUE(get(store, 2));
+  store.put(key(2), reply(""), at(0s), 1h);
+  EXPECT_EQ(store.bytes(), 2 * MemoryStore::entry_bytes + 1) << "the older text is gone";
+}
+
+TEST(MemoryStore, AReplyThatFitsNowhereTakesItsPredecessorWithIt) {
+  MemoryStore store({.bytes = MemoryStore::entry_bytes + 100});
+  store.put(key(1), reply("old"), at(0s), 1h);
+  store.put(key(1), reply(std::string(101, 'x')), at(1s), 1h);
+  EXPECT_FALSE(get(store, 1)) << "the newest reply is the only one to give";
+  EXPECT_EQ(store.bytes(), 0U);
+  store.put(key(2), Reply{}, at(1s), 1h);
+  EXPECT_TRUE(get(store, 2)) << "a reply without text is one too";
+}
+
+// A lookup that keeps the store busy from inside its answer.
+TEST(MemoryStore, MayBeUsedFromInsideAnAnswer) {
+  MemoryStore store({.entries = 1});
+  store.put(key(1), reply("one"), at(0s), 1h);
+  class Nosy final : public ReplyLookup {
+   public:
+    explicit Nosy(MemoryStore& asked) : store(asked) {}
+    void on_lookup(const StoredReply* found) override {
+      store.put(key(2), reply("two"), at(1s), 1h);
+      text = *found->reply.text;
+    }
+    MemoryStore& store;
+    std::string text;
+  } nosy(store);
+  store.get(key(1), nosy);
+  EXPECT_EQ(nosy.text, "one") << "what was found outlives its entry";
+}
+
+TEST(MemoryStore, ServesSeveralThreads) {
+  constexpr std::uint64_t rounds = 20'000;
+  MemoryStore store({.entries = 4});
+  std::array<std::uint64_t, 2> wrong{};
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t thread = 0; thread < wrong.size(); ++thread) {
+      threads.emplace_back([&store, &mine = wrong[thread], thread] {
+        for (std::uint64_t i = 0; i < rounds; ++i) {
+          const std::uint64_t number = (i + thread) % 7;
+          store.put(key(number), reply(std::to_string(number)), at(0s), 1h);
+          Lookup lookup;
+          store.get(key((number + 3) % 7), lookup);
+          const bool right =
+              !lookup.stored || *lookup.stored->reply.text == std::to_string((number + 3) % 7);
+          if (lookup.answers != 1 || !right) ++mine;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(wrong, (std::array<std::uint64_t, 2>{}));
+  EXPECT_EQ(store.size(), 4U);
 }
 
 // Against the simplest thing that is right: a vector, most recently used last.
@@ -115,7 +183,7 @@ RC_GTEST_PROP(MemoryStore, BehavesLikeAListOfRecentKeys, ()) {
   const auto capacity = *rc::gen::inRange<std::size_t>(1, 6);
   const auto steps = *rc::gen::container<std::vector<std::pair<bool, std::uint64_t>>>(
       rc::gen::pair(rc::gen::arbitrary<bool>(), rc::gen::inRange<std::uint64_t>(0, 9)));
-  MemoryStore store(capacity);
+  MemoryStore store({.entries = capacity});
   std::vector<std::uint64_t> model;
   for (const auto& [puts, number] : steps) {
     const auto known = std::ranges::find(model, number);

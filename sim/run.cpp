@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "engine/pipeline/engine.hpp"
+#include "engine/store/guarded_store.hpp"
 #include "engine/store/memory_store.hpp"
 #include "mockserver/scripted_provider.hpp"
 #include "sim/caller.hpp"
 #include "sim/kernel/context.hpp"
 #include "sim/recorder.hpp"
+#include "sim/scripted_store.hpp"
 #include "sim/transport.hpp"
 #include "sim/workload.hpp"
 
@@ -37,6 +39,8 @@ class World {
         context_(context_options(scenario, options)),
         provider_(scenario.script, context_.seed()),
         transport_(context_, provider_, scenario.network_latency),
+        scripted_store_(context_, replies_, scenario.store),
+        store_(context_, store_of(scenario)),
         workload_(scenario.workload, context_.seed()) {
     auto pipeline =
         std::make_shared<Pipeline>(policy, bound.targets, bound.target_ids, context_.seed());
@@ -83,6 +87,10 @@ class World {
   }
 
  private:
+  ReplyStore& store_of(const Scenario& scenario) {
+    return scenario.store.is_scripted() ? static_cast<ReplyStore&>(scripted_store_) : replies_;
+  }
+
   RunEnd end_of(Stop stop) const {
     switch (stop) {
       case Stop::livelock:
@@ -110,7 +118,9 @@ class World {
   Context context_;
   mock::ScriptedProvider provider_;
   SimTransport transport_;
-  MemoryStore store_;
+  MemoryStore replies_;
+  ScriptedStore scripted_store_;
+  GuardedStore store_;
   Workload workload_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Engine> engine_;

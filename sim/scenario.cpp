@@ -69,6 +69,8 @@ void ScenarioReader::read(const Node& root) {
   });
   scenario_.network_latency = mock::Distribution::constant(std::chrono::milliseconds{10});
   object.optional("network", [&](const Node& node) { read_network(node); });
+  object.optional("store",
+                  [&](const Node& node) { read_store(node, ends_, problems_, scenario_.store); });
   object.required("workload", [&](const Node& node) {
     read_workload(node, ends_, problems_, scenario_.workload);
   });

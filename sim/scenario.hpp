@@ -15,6 +15,7 @@
 #include "engine/pipeline/policy.hpp"
 #include "mockserver/script.hpp"
 #include "sim/expectation.hpp"
+#include "sim/scripted_store.hpp"
 #include "sim/workload.hpp"
 
 namespace brownout::sim {
@@ -30,6 +31,7 @@ struct Scenario {
   std::vector<std::pair<std::string, std::string>> roles;  ///< role, "provider/model"
   mock::Script script;
   mock::Distribution network_latency;  ///< one way, between engine and provider
+  StoreSpec store;
   WorkloadSpec workload;
   std::string
       policy_path;  ///< as the scenario file gives it, resolved against its folder; may be empty

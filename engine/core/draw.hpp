@@ -32,6 +32,7 @@ enum class Purpose : std::uint32_t {
   think_time = 13,
   cut_point = 14,
   tie = 15,
+  store_latency = 16,
 };
 
 /// The numbers drawn at one address, in order. Satisfies UniformRandomBitGenerator.

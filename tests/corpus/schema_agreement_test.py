@@ -34,8 +34,8 @@ BEYOND = {
         [r"^the shares of this mixture sum to", r"^the shares of the faults on .* can add up to"],
     "comparison of two values: min and max, first and last status":
         [r'^"min" is greater than "max"$', r'^"from" is greater than "to"$', r"names no status a call can fail with$"],
-    "order: phases, points of a rate, fallbacks at the end of their pipeline":
-        [r"^the phase ends at", r"^points must be in order of time$",
+    "order: phases, faults of a store, points of a rate, fallbacks at the end of their pipeline":
+        [r"^the phase ends at", r"^the fault (begins|ends) at", r"^points must be in order of time$",
          r"^nothing can follow a fallback in its pipeline$"],
     "agreement with the scenario's duration":
         [r"^the last phase ends at", r"is after the end of the scenario$"],
@@ -84,6 +84,9 @@ BROKEN_BEYOND = {
     "scenario-steps-after-the-end": "upper bounds",
     "scenario-steps-out-of-order": "order",
     "scenario-uniform-min-greater-than-max": "comparison",
+    "scenario-store-fault-after-the-end": "agreement",
+    "scenario-store-fault-ends-before-it-begins": "order",
+    "scenario-store-faults-overlap": "order",
     "scenario-unknown-role-target": "references",
 }
 

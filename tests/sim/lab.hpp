@@ -34,6 +34,7 @@ struct Lab {
   std::string arrivals = R"({"constant": "1/s"})";
   std::string output_tokens = "11";
   std::string workload = "";  // further members, each after a comma
+  std::string store = "";     // the section, if there is to be one
   std::string expect = "[]";
 };
 
@@ -46,10 +47,11 @@ inline std::string scenario_json(const Lab& lab) {
       "roles": {{"primary": "lab/model", "secondary": "lab/other"}},
       "providers": {{"lab": {{"dialect": "openai", "models": {{
           "model": {{ {} }}, "other": {{ {} }} }} }} }},
-      "timeline": {}, "network": {{"one_way": {}}},
+      "timeline": {}, "network": {{"one_way": {}}}{},
       "workload": {{"arrivals": {}, "input_tokens": 100, "output_tokens": {}{}}},
       "expect": {} }})",
-                     lab.duration, lab.model, lab.other, timeline, lab.network, lab.arrivals,
+                     lab.duration, lab.model, lab.other, timeline, lab.network,
+                     lab.store.empty() ? "" : ",\n\"store\": " + lab.store, lab.arrivals,
                      lab.output_tokens, lab.workload, lab.expect);
 }
 

@@ -33,5 +33,6 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/brownoutConfigVersion.cma
 install(FILES ${PROJECT_BINARY_DIR}/brownoutConfig.cmake
               ${PROJECT_BINARY_DIR}/brownoutConfigVersion.cmake
               cmake/Findprometheus_core.cmake
+              cmake/Findhiredis.cmake
               cmake/Findxxhash.cmake
         DESTINATION ${brownout_package_dir})

@@ -4,9 +4,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace brownout {
@@ -152,30 +150,6 @@ TEST(MemoryStore, MayBeUsedFromInsideAnAnswer) {
   } nosy(store);
   store.get(key(1), nosy);
   EXPECT_EQ(nosy.text, "one") << "what was found outlives its entry";
-}
-
-TEST(MemoryStore, ServesSeveralThreads) {
-  constexpr std::uint64_t rounds = 20'000;
-  MemoryStore store({.entries = 4});
-  std::array<std::uint64_t, 2> wrong{};
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t thread = 0; thread < wrong.size(); ++thread) {
-      threads.emplace_back([&store, &mine = wrong[thread], thread] {
-        for (std::uint64_t i = 0; i < rounds; ++i) {
-          const std::uint64_t number = (i + thread) % 7;
-          store.put(key(number), reply(std::to_string(number)), at(0s), 1h);
-          Lookup lookup;
-          store.get(key((number + 3) % 7), lookup);
-          const bool right =
-              !lookup.stored || *lookup.stored->reply.text == std::to_string((number + 3) % 7);
-          if (lookup.answers != 1 || !right) ++mine;
-        }
-      });
-    }
-  }
-  EXPECT_EQ(wrong, (std::array<std::uint64_t, 2>{}));
-  EXPECT_EQ(store.size(), 4U);
 }
 
 // Against the simplest thing that is right: a vector, most recently used last.

@@ -33,6 +33,7 @@ enum class Purpose : std::uint32_t {
   cut_point = 14,
   tie = 15,
   store_latency = 16,
+  breaker_jitter = 17,
 };
 
 /// The numbers drawn at one address, in order. Satisfies UniformRandomBitGenerator.

@@ -157,6 +157,8 @@ class OutcomeSet {
   /// "rate_limited, timed_out, status 500-599", or "any", or "none"; for descriptions.
   std::string to_string() const;
 
+  bool operator==(const OutcomeSet&) const = default;
+
  private:
   std::bitset<outcome_kind_count> kinds_;
   std::bitset<600> statuses_;

@@ -43,21 +43,27 @@ TimeWindow::TimeWindow(Duration length) : slice_length_(length / slices) {
   BROWNOUT_CHECK(slice_length_.count() > 0);
 }
 
+WindowCounts& TimeWindow::slice(std::int64_t number) {
+  return ring_[static_cast<std::size_t>((number % slices + slices) % slices)];
+}
+
 void TimeWindow::advance(Instant now) {
-  const std::int64_t slice = (now - Instant{}) / slice_length_;
-  if (slice <= current_) return;
-  const std::int64_t passed = std::min<std::int64_t>(slice - current_, slices);
-  for (std::int64_t i = 1; i <= passed; ++i) {
-    WindowCounts& expired = ring_[static_cast<std::size_t>((slice - passed + i) % slices)];
-    counts_ -= expired;
-    expired = {};
+  const Duration since = now - Instant{};
+  std::int64_t reached = since / slice_length_;
+  if (since % slice_length_ < Duration{0}) --reached;
+  if (reached <= current_) return;
+  const bool all = current_ == before_all || reached - current_ >= slices;
+  for (std::int64_t number = all ? reached - slices + 1 : current_ + 1; number <= reached;
+       ++number) {
+    counts_ -= slice(number);
+    slice(number) = {};
   }
-  current_ = slice;
+  current_ = reached;
 }
 
 void TimeWindow::record(WindowEntry entry, Instant now) {
   advance(now);
-  ring_[static_cast<std::size_t>(current_ % slices)] += counts_of(entry);
+  slice(current_) += counts_of(entry);
   counts_ += counts_of(entry);
 }
 

@@ -83,6 +83,9 @@ struct BreakerEvent {
   BreakerState from = BreakerState::closed;
   BreakerState to = BreakerState::closed;
   Instant at{};
+  std::uint32_t nth = 0;  ///< of the breaker's changes, 1-based: their order, whatever thread
+                          ///< reports one first
+  std::uint32_t credential = 0;  ///< whose breaker, where each Request::credential has its own
 };
 
 /// A breaker counted a failure.

@@ -71,6 +71,16 @@ TEST(TimeWindow, FilesWhatComesFromThePastUnderNow) {
   EXPECT_EQ(window.counts(at(20s)), (WindowCounts{2, 1, 0}));
 }
 
+// The same as from 0 s, wherever time begins.
+TEST(TimeWindow, DoesNotCareWhereTimeBegins) {
+  for (const Duration origin : std::vector<Duration>{-1h, -5s, -500ms, 0s, 1000h}) {
+    TimeWindow window(10s);
+    window.record(failed, at(origin));
+    EXPECT_EQ(window.counts(at(origin + 9s)), (WindowCounts{1, 1, 0})) << format_duration(origin);
+    EXPECT_EQ(window.counts(at(origin + 10s)), (WindowCounts{})) << format_duration(origin);
+  }
+}
+
 RC_GTEST_PROP(TimeWindow, CountsWhatIsYoungerThanNineSlicesAndNothingOlderThanTen, ()) {
   TimeWindow window(10s);
   std::vector<Instant> recorded;

@@ -19,6 +19,7 @@ struct Pipeline::Builder {
   const std::vector<TargetId>& target_ids;
   std::uint64_t seed;
   RouteId routes_seen = 0;
+  std::vector<std::pair<std::string, SharedBreaker*>> provider_breakers;
 
   // Builds the layers from `first` on, one inside the other, and what they lead to.
   std::unique_ptr<Node> chain(const std::vector<LayerSpec>& layers, std::size_t first,
@@ -79,13 +80,33 @@ struct Pipeline::Builder {
     pipeline.frame_bytes_ = std::max(pipeline.frame_bytes_, offset + layout.size);
   }
 
-  std::string breaker_name(RouteId route) const {
-    const std::string base = route == no_route ? "pipeline" : pipeline.routes_[route].name;
+  std::string breaker_name(const std::string& base) const {
     const auto same = [&](const BreakerInfo& info) {
       return info.name == base || info.name.starts_with(base + "#");
     };
     const auto count = std::count_if(pipeline.breakers_.begin(), pipeline.breakers_.end(), same);
     return count == 0 ? base : base + "#" + std::to_string(count + 1);
+  }
+
+  // Routes bound to one provider share its breaker. Where roles have brought breakers of different
+  // options to one provider, each kind has its own.
+  SharedBreaker& breaker(const BreakerOptions& options, RouteId route) {
+    const bool shared = options.scope == BreakerOptions::Scope::provider;
+    BROWNOUT_CHECK(!shared || route != no_route);
+    std::string base = route == no_route ? "pipeline" : pipeline.routes_[route].name;
+    if (shared) {
+      base = targets[route].substr(0, targets[route].find('/'));
+      for (const auto& [provider, breaker] : provider_breakers) {
+        if (provider == base && breaker->options() == options) return *breaker;
+      }
+    }
+    const auto id = static_cast<BreakerId>(pipeline.breakers_.size());
+    const std::string name = breaker_name(base);
+    SharedBreaker& made = *pipeline.shared_breakers_.emplace_back(
+        std::make_unique<SharedBreaker>(options, id, seed, name));
+    pipeline.breakers_.push_back({name, &made.breaker(), route, &made});
+    if (shared) provider_breakers.emplace_back(base, &made);
+    return made;
   }
 
   SharedBudget* budget(const std::string& name) const {
@@ -106,10 +127,7 @@ struct Pipeline::Builder {
   }
   void make_layer(Node& node, const BreakerOptions& options) {
     node.name = "breaker" + where(node.route);
-    auto layer =
-        std::make_unique<BreakerLayer>(options, static_cast<BreakerId>(pipeline.breakers_.size()));
-    pipeline.breakers_.push_back({breaker_name(node.route), &layer->breaker(), node.route});
-    node.layer = std::move(layer);
+    node.layer = std::make_unique<BreakerLayer>(breaker(options, node.route));
   }
   void make_layer(Node& node, const RetryOptions& options) {
     node.name = "retry" + where(node.route);
@@ -131,7 +149,7 @@ Pipeline::Pipeline(const Policy& policy, const std::vector<std::string>& targets
     : deadline_(policy.deadline), holds_output_(policy.commit == Commit::complete) {
   BROWNOUT_CHECK(targets.size() == policy.routes().size());
   BROWNOUT_CHECK(target_ids.size() == targets.size());
-  Builder builder{*this, targets, target_ids, seed};
+  Builder builder{*this, targets, target_ids, seed, 0, {}};
   for (const BudgetSpec& budget : policy.budgets) {
     budgets_.emplace_back(budget.name, std::make_unique<SharedBudget>(budget.options));
   }

@@ -15,6 +15,7 @@
 namespace brownout {
 
 class Breaker;
+class SharedBreaker;
 class SharedBudget;
 
 /// A place in the tree. Leaves have no layer: there the driver starts an attempt.
@@ -42,9 +43,11 @@ class Pipeline {
     std::string target;  ///< "provider/model" it is bound to
   };
   struct BreakerInfo {
-    std::string name;  ///< its route's; "pipeline" outside any; "name#2" for a second one there
-    const Breaker* breaker = nullptr;
-    RouteId route = no_route;  ///< the innermost route it stands in
+    std::string name;  ///< its route's, its provider's when it is shared by its routes, "pipeline"
+                       ///< outside any; "name#2" for a second one of that name
+    const Breaker* breaker = nullptr;  ///< to look at, while no call is under way elsewhere
+    RouteId route = no_route;          ///< the innermost route it stands in; the first, if several
+    SharedBreaker* control = nullptr;  ///< to isolate, close and ask, at any time
   };
   struct BudgetInfo {
     std::string name;
@@ -77,6 +80,7 @@ class Pipeline {
   Duration deadline_;
   bool holds_output_;
   std::vector<std::pair<std::string, std::unique_ptr<SharedBudget>>> budgets_;
+  std::vector<std::unique_ptr<SharedBreaker>> shared_breakers_;  // by BreakerId
   std::unique_ptr<Node> root_;
   std::vector<RouteInfo> routes_;
   std::vector<BreakerInfo> breakers_;

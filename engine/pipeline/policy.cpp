@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/pipeline/describe_breaker.hpp"
+
 namespace brownout {
 namespace {
 
@@ -18,18 +20,6 @@ void collect(const std::vector<LayerSpec>& layers, std::vector<const RouteSpec*>
 
 std::string bound(std::string_view name, Duration value) {
   return value == forever ? std::string{} : fmt::format(" {} {}", name, format_duration(value));
-}
-
-std::string_view late_results(BreakerOptions::LateResults mode) {
-  switch (mode) {
-    case BreakerOptions::LateResults::ignored:
-      return "";
-    case BreakerOptions::LateResults::extend_open:
-      return ", late failures extend the open period";
-    case BreakerOptions::LateResults::counted:
-      return ", late results count";
-  }
-  return "";
 }
 
 std::string hint(const HintOptions& options) {
@@ -112,17 +102,7 @@ struct Describer {
                      hint(options.hint), options.budget.empty() ? "" : ", budget " + options.budget,
                      options.on.to_string()));
   }
-  void operator()(const BreakerOptions& options) {
-    const std::string probes =
-        options.probes == 0 ? "every call probes"
-                            : fmt::format("probes {} at a time, each for at most {}",
-                                          options.probes, format_duration(options.probe_lease));
-    line(fmt::format(
-        "breaker: opens after {} failures in a row for {}, then {}, closes after {}{}; "
-        "failures: {}",
-        options.consecutive_failures, format_duration(options.open_for), probes,
-        options.close_after, late_results(options.late_results), options.failures.to_string()));
-  }
+  void operator()(const BreakerOptions& options) { line("breaker: " + describe(options)); }
   void operator()(const FallbackSpec& spec) {
     line("fallback: on " + spec.options.on.to_string());
     indent += 2;

@@ -44,8 +44,17 @@ class PolicyReader {
   void read_to(const Node& node, RouteSpec& route);
   void read_role(const Node& node, RouteSpec& route);
   void require_leaf(const Node& object, const std::vector<LayerSpec>& layers);
+  void check_provider_breakers(const Node& object, const std::vector<LayerSpec>& layers);
+
+  // A breaker shared by all routes to one provider, where it is named first.
+  struct ProviderBreaker {
+    std::string provider;
+    BreakerOptions options;
+    const Node* where;
+  };
 
   Problems& problems_;
+  std::vector<ProviderBreaker> provider_breakers_;
   std::vector<std::pair<std::string, const Node*>> route_names_;
   std::vector<std::string> budget_names_;
 };
@@ -149,6 +158,40 @@ void PolicyReader::read_role(const Node& node, RouteSpec& route) {
   route.role = role;
 }
 
+// The provider a pipeline leads to as far as the file says so: a role stands for itself.
+std::string provider_of(const Node& object) {
+  const Node* to = object.find("to");
+  const Node* role = object.find("role");
+  if (to == nullptr) return role == nullptr ? "" : "role:" + role->text;
+  return to->text.substr(0, to->text.find('/'));
+}
+
+// Requires: no problem in this pipeline, so that layers and the file's items correspond.
+void PolicyReader::check_provider_breakers(const Node& object,
+                                           const std::vector<LayerSpec>& layers) {
+  const bool branches = !layers.empty() && std::holds_alternative<FallbackSpec>(layers.back());
+  const std::vector<Node>& items = object.find("pipeline")->items;
+  const std::string provider = provider_of(object);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto* breaker = std::get_if<BreakerOptions>(&layers[i]);
+    if (breaker == nullptr || breaker->scope != BreakerOptions::Scope::provider) continue;
+    const Node& where = items[i].members.front().value;
+    if (branches) {
+      problems_.add(*where.find("scope"), "a provider's breaker stands where calls go to one",
+                    "this one stands before a fallback: move it into its routes");
+      continue;
+    }
+    const auto first = std::ranges::find(provider_breakers_, provider, &ProviderBreaker::provider);
+    if (first == provider_breakers_.end()) {
+      provider_breakers_.push_back({provider, *breaker, &where});
+    } else if (first->options != *breaker) {
+      const auto line = where.document->position(first->where->span.begin).line;
+      problems_.add(*where.find("scope"), "the breakers of one provider have the same options",
+                    "those in line " + std::to_string(line) + " differ");
+    }
+  }
+}
+
 // A pipeline leads somewhere: by its own "to" or "role", or by the routes of a fallback at its end.
 void PolicyReader::require_leaf(const Node& object, const std::vector<LayerSpec>& layers) {
   const bool branches = !layers.empty() && std::holds_alternative<FallbackSpec>(layers.back());
@@ -161,6 +204,7 @@ void PolicyReader::require_leaf(const Node& object, const std::vector<LayerSpec>
     problems_.add(*node, quoted(key) + " has no effect on a pipeline that ends in a fallback",
                   "its routes say where calls go");
   }
+  check_provider_breakers(object, layers);
   if (branches || leads) return;
   problems_.add(*object.find("pipeline"), "this pipeline leads nowhere",
                 "add \"to\": \"provider/model\" beside it, or end it in a fallback");

@@ -213,41 +213,6 @@ void read_cache(const Node& node, Problems& problems, CacheOptions& options) {
   object.finish();
 }
 
-void read_breaker(const Node& node, Problems& problems, BreakerOptions& options) {
-  const auto count = [&](const Node& value, std::uint32_t& out, std::int64_t most) {
-    std::int64_t number = 0;
-    if (read_integer(value, problems, number, 1, most)) out = static_cast<std::uint32_t>(number);
-  };
-  ObjectReader object(node, problems);
-  object.optional("consecutive_failures", [&](const Node& value) {
-    count(value, options.consecutive_failures, 1'000'000);
-  });
-  object.optional("open_for", [&](const Node& value) {
-    read_duration(value, problems, options.open_for, Duration{1});
-  });
-  object.optional("close_after",
-                  [&](const Node& value) { count(value, options.close_after, 1'000'000); });
-  object.optional("probes", [&](const Node& value) {
-    if (value.type == Node::Type::string) {
-      if (read_only_word(value, problems, "all")) options.probes = 0;
-    } else {
-      count(value, options.probes, BreakerOptions::probes_max);
-    }
-  });
-  object.optional("probe_lease", [&](const Node& value) {
-    read_duration(value, problems, options.probe_lease, Duration{1});
-  });
-  object.optional("late_results", [&](const Node& value) {
-    std::size_t word = 0;
-    if (read_word(value, problems, {"ignored", "extend_open", "counted"}, word)) {
-      options.late_results = static_cast<BreakerOptions::LateResults>(word);
-    }
-  });
-  object.optional("failures",
-                  [&](const Node& value) { read_outcomes(value, problems, options.failures); });
-  object.finish();
-}
-
 void read_retry(const Node& node, Problems& problems, RetryOptions& options) {
   ObjectReader object(node, problems);
   object.optional("max_attempts", [&](const Node& value) {

@@ -6,109 +6,216 @@
 
 namespace brownout {
 
-Verdict judge(const BreakerOptions& options, const Outcome& outcome) {
-  if (outcome.ok()) return Verdict::success;
-  return options.failures.contains(outcome) ? Verdict::failure : Verdict::neutral;
-}
+using Decision = BreakerProbes::Decision;
 
-Breaker::Breaker(const BreakerOptions& options) : options_(options), probes_(options.probes) {
-  BROWNOUT_CHECK(options.consecutive_failures >= 1);
-  BROWNOUT_CHECK(options.close_after >= 1);
-  BROWNOUT_CHECK(options.probes <= BreakerOptions::probes_max);
-}
+Breaker::Breaker(const BreakerOptions& options, const DrawFamily& jitter)
+    : options_(options),
+      mode_(options.mode),
+      state_(options.mode == Mode::forced_open ? BreakerState::open : BreakerState::closed),
+      score_(options),
+      probes_(options),
+      open_time_(options, jitter) {}
 
 std::optional<Breaker::Permit> Breaker::acquire(Instant now) {
-  if (state_ == BreakerState::closed) return Permit{generation_, Permit::no_probe, 0};
+  if (state_ == BreakerState::closed) return acquire_closed(now);
   if (state_ == BreakerState::open) {
-    if (now < after(opened_at_, options_.open_for)) return std::nullopt;
-    move_to(BreakerState::half_open);
+    if (mode_ == Mode::forced_open || now < open_until_) return std::nullopt;
+    if (options_.close_rule.kind == CloseRule::Kind::none) {
+      move_to(BreakerState::closed, now);
+      return acquire_closed(now);
+    }
+    move_to(BreakerState::half_open, now);
   }
   return acquire_probe(now);
 }
 
-std::optional<Breaker::Permit> Breaker::acquire_probe(Instant now) {
-  if (probes_.empty()) return Permit{generation_, Permit::no_probe, 0};
-  const std::size_t chosen = free_or_overdue(now);
-  if (chosen == probes_.size()) return std::nullopt;
-  ProbeSlot& slot = probes_[chosen];
-  if (!slot.taken) ++probes_in_flight_;
-  slot = {true, ++leases_, after(now, options_.probe_lease)};
-  return Permit{generation_, static_cast<std::uint16_t>(chosen), slot.lease};
+std::optional<Breaker::Permit> Breaker::acquire_closed(Instant now) {
+  Permit permit;
+  permit.generation = generation_;
+  permit.admitted = now;
+  if (!score_.watches_calls_in_flight() || mode_ == Mode::disabled) return permit;
+  if (score_.is_tripped_by_waiting(now) && mode_ == Mode::automatic) {
+    open(std::nullopt, now);
+    return std::nullopt;
+  }
+  permit.place = score_.admit(now);
+  return permit;
 }
 
-// A slow probe keeps its permit while another is to be had; else the longest overdue one goes.
-std::size_t Breaker::free_or_overdue(Instant now) const {
-  std::size_t overdue = probes_.size();
-  for (std::size_t i = 0; i < probes_.size(); ++i) {
-    if (!probes_[i].taken) return i;
-    if (now < probes_[i].expires) continue;
-    if (overdue == probes_.size() || probes_[i].lease < probes_[overdue].lease) overdue = i;
+std::optional<Breaker::Permit> Breaker::acquire_probe(Instant now) {
+  if (probes_.decide(now) == Decision::close) {
+    move_to(BreakerState::closed, now);
+    return acquire_closed(now);
   }
-  return overdue;
+  const auto probe = probes_.acquire(now);
+  if (!probe) return std::nullopt;
+  Permit permit;
+  permit.generation = generation_;
+  permit.admitted = now;
+  permit.probe = *probe;
+  return permit;
 }
 
 // True when the permit was still the holder's: of this generation, and not taken over by a later
 // probe after its lease ran out.
 bool Breaker::give_back(const Permit& permit) {
   if (is_late(permit)) return false;
-  if (permit.probe == Permit::no_probe) return true;
-  ProbeSlot& slot = probes_[permit.probe];
-  if (!slot.taken || slot.lease != permit.lease) return false;
-  slot.taken = false;
-  --probes_in_flight_;
+  score_.end(permit.place);
+  return probes_.give_back(permit.probe);
+}
+
+bool Breaker::is_slow(const Permit& permit, Instant now) const {
+  return options_.slow_per_mille != 0 && now - permit.admitted > options_.slow_call;
+}
+
+bool Breaker::record(const Permit& permit, const Finding& finding, Instant now) {
+  using enum BreakerOptions::LateResults;
+  const bool current = give_back(permit);
+  if (mode_ == Mode::disabled || mode_ == Mode::forced_open) return false;
+  if (finding.verdict == Verdict::refused) return false;
+  const bool slow = is_slow(permit, now);
+  if (finding.verdict == Verdict::neutral) {
+    if (!current) return false;
+    if (slow) {
+      end_slowly(now);
+    } else if (state_ == BreakerState::half_open) {
+      carry_out(probes_.answer_neutral(now), std::nullopt, now);
+    }
+    return false;
+  }
+  if (!current) {
+    if (options_.late_results == ignored) return false;
+    const bool late_success_while_open =
+        finding.verdict == Verdict::success && state_ == BreakerState::open;
+    if (late_success_while_open && options_.late_results == extend_open) return false;
+  }
+  if (finding.verdict == Verdict::success) {
+    succeed(slow, now);
+    return false;
+  }
+  fail(finding, slow, now);
   return true;
 }
 
-void Breaker::record(const Permit& permit, Verdict verdict, Instant now) {
-  using enum BreakerOptions::LateResults;
+void Breaker::release(const Permit& permit, Instant now) {
   const bool current = give_back(permit);
-  if (verdict == Verdict::neutral) return;
-  if (!current) {
-    if (options_.late_results == ignored) return;
-    const bool late_success_while_open =
-        verdict == Verdict::success && state_ == BreakerState::open;
-    if (late_success_while_open && options_.late_results == extend_open) return;
+  if (mode_ == Mode::disabled || mode_ == Mode::forced_open) return;
+  if (current && is_slow(permit, now)) end_slowly(now);
+}
+
+void Breaker::succeed(bool slow, Instant now) {
+  if (state_ == BreakerState::closed) {
+    if (score_.record_success(slow, now) && mode_ == Mode::automatic) open(std::nullopt, now);
+    return;
   }
-  verdict == Verdict::success ? succeed(now) : fail(now);
+  carry_out(slow ? probes_.fail(now) : probes_.succeed(now), std::nullopt, now);
 }
 
-void Breaker::succeed(Instant) {
-  failures_ = 0;
-  if (state_ == BreakerState::closed) return;
-  if (++successes_ >= options_.close_after) move_to(BreakerState::closed);
-}
-
-void Breaker::fail(Instant now) {
+void Breaker::fail(const Finding& finding, bool slow, Instant now) {
   switch (state_) {
-    case BreakerState::closed:
-      if (++failures_ < options_.consecutive_failures) return;
-      break;
-    case BreakerState::half_open:
-      break;
+    case BreakerState::closed: {
+      const bool tripped = score_.record_failure(slow, now) || finding.trips;
+      if (tripped && mode_ == Mode::automatic) open(finding.retry_after, now);
+      return;
+    }
+    case BreakerState::half_open: {
+      const Decision decision = probes_.fail(now);
+      return carry_out(finding.trips ? Decision::open : decision, finding.retry_after, now);
+    }
     case BreakerState::open:
-      break;  // a late failure that counts restarts the open period
+      // A late failure that counts restarts the open period.
+      open_until_ = after(now, open_length_);
+      return;
   }
-  opened_at_ = now;
-  if (state_ != BreakerState::open) move_to(BreakerState::open);
 }
 
-void Breaker::move_to(BreakerState state) {
+// What ended neither way took so long that this itself is a sign.
+void Breaker::end_slowly(Instant now) {
+  if (state_ == BreakerState::half_open) return carry_out(probes_.fail(now), std::nullopt, now);
+  if (score_.record_slow(now) && mode_ == Mode::automatic) open(std::nullopt, now);
+}
+
+void Breaker::carry_out(Decision decision, std::optional<Duration> hint, Instant now) {
+  switch (decision) {
+    case Decision::undecided:
+      return;
+    case Decision::close:
+      return move_to(BreakerState::closed, now);
+    case Decision::open:
+      // While open already: a late slow success in a breaker that counts those.
+      if (state_ == BreakerState::open) return;
+      return open(hint, now);
+  }
+}
+
+void Breaker::open(std::optional<Duration> hint, Instant now) {
+  open_length_ = open_time_.open(options_, hint, now);
+  open_until_ = after(now, open_length_);
+  move_to(BreakerState::open, now);
+}
+
+void Breaker::move_to(BreakerState state, Instant now) {
+  BROWNOUT_CHECK(state != state_);
+  if (state == BreakerState::closed) open_time_.close(now);
   state_ = state;
+  ++transitions_;
+  start_over(now);
+}
+
+void Breaker::start_over(Instant now) {
   ++generation_;
-  failures_ = 0;
-  successes_ = 0;
-  probes_in_flight_ = 0;
-  for (ProbeSlot& slot : probes_) slot.taken = false;
+  score_.clear();
+  probes_.begin(now);
+}
+
+void Breaker::set_mode(Mode mode, Instant now) {
+  if (mode == mode_) return;
+  mode_ = mode;
+  const BreakerState state = mode == Mode::forced_open ? BreakerState::open : BreakerState::closed;
+  state == state_ ? start_over(now) : move_to(state, now);
+}
+
+void Breaker::close(Instant now) {
+  set_mode(Mode::automatic, now);
+  if (state_ != BreakerState::closed) move_to(BreakerState::closed, now);
+}
+
+bool Breaker::is_quiet() const {
+  if (state_ != BreakerState::closed) return false;
+  if (mode_ == Mode::disabled) return true;
+  return !score_.watches_calls_in_flight() && score_.ignores_successes();
 }
 
 Duration Breaker::retry_after(Instant now) const {
-  if (state_ == BreakerState::closed) return Duration{0};
-  if (state_ == BreakerState::open) {
-    return std::max(Duration{0}, after(opened_at_, options_.open_for) - now);
+  switch (state_) {
+    case BreakerState::closed:
+      return Duration{0};
+    case BreakerState::open:
+      if (mode_ == Mode::forced_open) return forever;
+      return std::max(Duration{0}, open_until_ - now);
+    case BreakerState::half_open:
+      return probes_.retry_after(now);
   }
-  Instant soonest = never;
-  for (const ProbeSlot& slot : probes_) soonest = std::min(soonest, slot.expires);
-  return soonest == never ? Duration{0} : std::max(Duration{0}, soonest - now);
+  return Duration{0};
+}
+
+void Breaker::adopt(const Breaker& other) {
+  const bool set_while_running = other.mode_ != other.options_.mode;
+  const bool own_word = options_.mode != Mode::automatic || !set_while_running;
+  mode_ = own_word ? options_.mode : other.mode_;
+  const bool both_automatic = mode_ == Mode::automatic && other.mode_ == Mode::automatic;
+  state_ = mode_ == Mode::forced_open ? BreakerState::open : BreakerState::closed;
+  if (both_automatic) state_ = other.state_;
+  if (state_ == BreakerState::half_open && options_.close_rule.kind == CloseRule::Kind::none) {
+    state_ = BreakerState::closed;
+  }
+  generation_ = other.generation_;
+  transitions_ = other.transitions_;
+  open_length_ = other.open_length_;
+  open_until_ = other.open_until_;
+  open_time_.adopt(other.open_time_);
+  probes_.adopt(other.probes_);
+  score_.adopt(other.score_);
 }
 
 }  // namespace brownout

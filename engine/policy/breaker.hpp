@@ -1,125 +1,145 @@
 #pragma once
 
-// A circuit breaker: after enough consecutive failures it refuses calls for a while, then lets a
-// few probes decide whether the provider is back.
+// A circuit breaker: after enough failures it refuses calls for a while, then lets a few probes
+// decide whether the provider is back.
 //
-//                    consecutive_failures in a row
+//                    a rule of BreakerScore
 //        +--------+ ------------------------------> +------+
 //        | closed |                                 | open | <--+
 //        +--------+                                 +------+    |
-//             ^                                        | the first call after open_for
-//             | close_after successes    +-----------+ |        |
-//             +------------------------- | half-open | <        | one failure
+//             ^                                        | the first call after the open time
+//             | the close rule           +-----------+ |        |
+//             +------------------------- | half-open | <        | the close rule
 //                                        +-----------+ ---------+
+//
+// Which rules there are: breaker_options.hpp. By default five failures in a row open it, a minute
+// later one call at a time may probe, and its result decides.
 //
 // Every admission carries a permit with the generation of the state that admitted it; a result that
 // comes back after the state has moved on is late and by default changes nothing (the idea is
-// sony/gobreaker's generation counter). A probe holds its permit at most `probe_lease` long, so
-// that one that never reports cannot keep the breaker half-open for ever.
+// sony/gobreaker's generation counter). The generation moves with the state and at nothing else, so
+// that calls longer than any window are counted like others. A probe holds its permit at most
+// `probe_lease` long, so that one that never reports cannot keep the breaker half-open for ever.
+//
+// There are no timers: whatever has become due is noticed by the next call that comes or ends.
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
-#include "engine/core/outcome.hpp"
+#include "engine/core/draw.hpp"
 #include "engine/core/time.hpp"
+#include "engine/policy/breaker_open_time.hpp"
+#include "engine/policy/breaker_options.hpp"
+#include "engine/policy/breaker_probes.hpp"
+#include "engine/policy/breaker_score.hpp"
 #include "engine/telemetry/observer.hpp"
 
 namespace brownout {
 
-struct BreakerOptions {
-  /// Failures in a row that open it; a success in between starts over. At least 1. Default 5.
-  std::uint32_t consecutive_failures = 5;
-
-  /// How long it refuses everything. Default 60 s.
-  Duration open_for = std::chrono::seconds{60};
-
-  /// Successful probes in half-open that close it. At least 1. Default 1.
-  std::uint32_t close_after = 1;
-
-  /// Probes in flight at once in half-open; 0 admits every call, as simple breakers do. Default 1.
-  std::uint32_t probes = 1;
-  static constexpr std::uint32_t probes_max = 1024;
-
-  /// How long a probe may hold its permit before another, finding no free one, may take it.
-  /// Ignored when `probes` is 0. Default 60 s.
-  Duration probe_lease = std::chrono::seconds{60};
-
-  /// What a result does whose permit is from an earlier state.
-  enum class LateResults : std::uint8_t {
-    ignored,      ///< nothing (default)
-    extend_open,  ///< a failure restarts the open period or counts in the present state; a success
-                  ///< while open does nothing: a breaker without generations that checks its state
-    counted,      ///< both count in whatever state the breaker is in: one without any check
-  };
-  LateResults late_results = LateResults::ignored;
-
-  /// Outcomes that count as failures; every other failure is neutral: it counts neither way and
-  /// gives its permit back. Default: those the provider is to blame for.
-  OutcomeSet failures = OutcomeSet::blamed_on_provider();
-};
-
-enum class Verdict : std::uint8_t { success, failure, neutral };
-
-/// How the breaker sees an outcome.
-Verdict judge(const BreakerOptions& options, const Outcome& outcome);
-
-/// *Threads*: none of its own; the owner serializes calls. *Determinism*: no draws; time only as
-/// told, which must not go backwards.
+/// *Ownership*: a value; a copy goes on by itself, with permits of its own. *Threads*: none of its
+/// own; the owner serializes calls. *Determinism*: one draw for each opening when the open time has
+/// a jitter, addressed by the number of the opening; time only as told, which must not go
+/// backwards. Where instants begin does not matter.
 class Breaker {
  public:
+  using Mode = BreakerOptions::Mode;
+
   struct Permit {
     std::uint32_t generation = 0;
-    std::uint16_t probe = no_probe;  ///< slot held in half-open
-    std::uint32_t lease = 0;         ///< which lease of that slot
-    static constexpr std::uint16_t no_probe = 0xFFFF;
+    BreakerScore::Place place = InFlightCalls::nowhere;  ///< among the calls in flight
+    BreakerProbes::Permit probe;                         ///< held in half-open
+    Instant admitted{};
   };
 
-  explicit Breaker(const BreakerOptions& options);
+  /// `jitter` is what open times are spread with. Requires: options in their ranges.
+  explicit Breaker(const BreakerOptions& options, const DrawFamily& jitter = {});
 
-  /// A permit, or nothing when the call is refused. May move open to half-open. Every permit must
-  /// be given to exactly one of record() and release().
+  /// A permit, or nothing when the call is refused. May move the breaker: from open to half-open;
+  /// from closed to open when calls in flight have become slow; to closed at the end of a ramp, or
+  /// of the open time where there is no half-open. Every permit must be given to exactly one of
+  /// record() and release().
   std::optional<Permit> acquire(Instant now);
 
-  /// The admitted call ended at `now`. May open or close the breaker.
-  void record(const Permit& permit, Verdict verdict, Instant now);
+  /// The admitted call ended at `now`. May open or close the breaker. Whether it was counted as a
+  /// failure.
+  bool record(const Permit& permit, const Finding& finding, Instant now);
+  bool record(const Permit& permit, Verdict verdict, Instant now) {
+    return record(permit, Finding{verdict, false, std::nullopt}, now);
+  }
 
-  /// The admitted call was abandoned: neutral.
-  void release(const Permit& permit) { give_back(permit); }
+  /// The admitted call was abandoned: neutral, but slow if it took that long. May open the breaker.
+  void release(const Permit& permit, Instant now);
 
   BreakerState state() const { return state_; }
+  Mode mode() const { return mode_; }
+
+  /// Refuses everything, admits everything, only records, or goes back to working by its rules;
+  /// then it is closed, with nothing counted. Every permit given out before is dead.
+  void set_mode(Mode mode, Instant now);
+
+  /// Opens it until close() or set_mode().
+  void isolate(Instant now) { set_mode(Mode::forced_open, now); }
+
+  /// Closes it, whatever its state, and lets it work by its rules, with nothing counted.
+  void close(Instant now);
+
+  /// Changes of state so far: the number of the last one.
+  std::uint32_t transitions() const { return transitions_; }
+
+  /// Whether a rule to open holds at `now`: what metrics_only asks for.
+  bool would_open(Instant now) { return score_.is_tripped(now); }
 
   /// How long a call refused at `now` should stay away: the rest of the open period; in half-open,
-  /// until the first lease runs out at the latest.
+  /// until the first lease runs out at the latest. `forever` when only somebody's word can end it.
   Duration retry_after(Instant now) const;
 
   /// Probes out with a permit that is still theirs.
-  std::uint32_t probes_in_flight() const { return probes_in_flight_; }
+  std::uint32_t probes_in_flight() const { return probes_.in_flight(); }
+
+  /// What the window holds. All 0 when there is none.
+  WindowCounts window_counts(Instant now) { return score_.counts(now); }
+
+  /// Openings in a row, without recovery in between.
+  std::uint32_t openings_in_a_row() const { return open_time_.in_a_row(); }
+
+  /// Whether the next call is admitted, and its success changes nothing: an owner may then skip
+  /// acquire() and record() for successes, using a permit of this generation.
+  bool is_quiet() const;
+  std::uint32_t generation() const { return generation_; }
+
+  const BreakerOptions& options() const { return options_; }
+
+  /// Goes on where `other` stands, under the own options: its state, its openings and the rest of
+  /// its open time, its generation, what its window holds if the two are of one kind and size, and
+  /// a mode set while running if the own options' mode is automatic. Probes start anew. For a
+  /// policy that is replaced: calls that `other` admitted go on reporting to `other`. Requires: no
+  /// permit of this one is out.
+  void adopt(const Breaker& other);
 
  private:
-  struct ProbeSlot {
-    bool taken = false;
-    std::uint32_t lease = 0;
-    Instant expires{};
-  };
-
+  std::optional<Permit> acquire_closed(Instant now);
   std::optional<Permit> acquire_probe(Instant now);
-  std::size_t free_or_overdue(Instant now) const;
   bool give_back(const Permit& permit);
   bool is_late(const Permit& permit) const { return permit.generation != generation_; }
-  void succeed(Instant now);
-  void fail(Instant now);
-  void move_to(BreakerState state);
+  bool is_slow(const Permit& permit, Instant now) const;
+  void succeed(bool slow, Instant now);
+  void fail(const Finding& finding, bool slow, Instant now);
+  void end_slowly(Instant now);
+  void carry_out(BreakerProbes::Decision decision, std::optional<Duration> hint, Instant now);
+  void open(std::optional<Duration> hint, Instant now);
+  void move_to(BreakerState state, Instant now);
+  void start_over(Instant now);
 
-  const BreakerOptions options_;
+  BreakerOptions options_;
+  Mode mode_;
   BreakerState state_ = BreakerState::closed;
   std::uint32_t generation_ = 0;
-  std::uint32_t failures_ = 0;   // consecutive, while closed
-  std::uint32_t successes_ = 0;  // while half-open
-  Instant opened_at_{};
-  std::vector<ProbeSlot> probes_;
-  std::uint32_t probes_in_flight_ = 0;
-  std::uint32_t leases_ = 0;  // given out so far: the smallest number is the oldest
+  std::uint32_t transitions_ = 0;
+  Duration open_length_{};
+  Instant open_until_{};
+  BreakerScore score_;
+  BreakerProbes probes_;
+  BreakerOpenTime open_time_;
 };
 
 }  // namespace brownout

@@ -33,7 +33,13 @@ BEYOND = {
     "sums: shares that do not add up":
         [r"^the shares of this mixture sum to", r"^the shares of the faults on .* can add up to"],
     "comparison of two values: min and max, first and last status":
-        [r'^"min" is greater than "max"$', r'^"from" is greater than "to"$', r"names no status a call can fail with$"],
+        [r'^"min" is greater than "max"$', r'^"from" is greater than "(to|max)"$',
+         r'^"successes" is greater than "of"$', r"^the window never holds so many calls$",
+         r"^more probes at once than results decide$", r"names no status a call can fail with$"],
+    "combinations of what is deep inside two values":
+        [r"^without half-open every open time ends in recovery",
+         r"^a provider's breaker stands where calls go to one$",
+         r"^the breakers of one provider have the same options$"],
     "order: phases, faults of a store, points of a rate, fallbacks at the end of their pipeline":
         [r"^the phase ends at", r"^the fault (begins|ends) at", r"^points must be in order of time$",
          r"^nothing can follow a fallback in its pipeline$"],
@@ -57,6 +63,16 @@ BEYOND = {
 # Broken files that their schema accepts, by the reason why.
 BROKEN_BEYOND = {
     "json-duplicate-key": "JSON itself",
+    "policy-breaker-failures-above-window": "comparison",
+    "policy-breaker-growth-without-half-open": "combinations",
+    "policy-breaker-minimum-above-window": "comparison",
+    "policy-breaker-more-probes-than-judged": "comparison",
+    "policy-breaker-open-from-above-max": "comparison",
+    "policy-breaker-open-jitter-reversed": "comparison",
+    "policy-breaker-provider-before-fallback": "combinations",
+    "policy-breaker-provider-options-differ": "combinations",
+    "policy-breaker-retry-after-reversed": "comparison",
+    "policy-breaker-successes-above-calls": "comparison",
     "policy-budget-unknown": "references",
     "policy-jitter-reversed": "comparison",
     "policy-layer-after-fallback": "order",

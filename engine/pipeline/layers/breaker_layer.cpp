@@ -3,33 +3,29 @@
 namespace brownout {
 
 Action BreakerLayer::enter(Visit& visit, Outcome& outcome) {
-  const BreakerState before = breaker_.state();
-  const auto permit = breaker_.acquire(visit.now());
-  report(visit, before);
-  if (permit) {
-    visit.make_frame<Breaker::Permit>(*permit);
+  SharedBreaker::Refusal refusal;
+  const auto pass =
+      breaker_.acquire(visit.request().credential, visit.now(), visit.observer(), refusal);
+  if (pass) {
+    visit.make_frame<SharedBreaker::Pass>(*pass);
     return Action::down();
   }
-  visit.reject(id_);
+  visit.reject(breaker_.id());
   outcome = Outcome::failure(OutcomeKind::breaker_open);
-  outcome.retry_after = breaker_.retry_after(visit.now());
+  outcome.retry_after = refusal.retry_after;
   return Action::turn();
 }
 
 Action BreakerLayer::leave(Visit& visit, Outcome& outcome) {
-  const BreakerState before = breaker_.state();
-  breaker_.record(visit.frame<Breaker::Permit>(), judge(options_, outcome), visit.now());
-  report(visit, before);
+  breaker_.record(visit.frame<SharedBreaker::Pass>(), outcome, visit.call_id(), visit.now(),
+                  visit.observer());
   return Action::turn();
 }
 
-void BreakerLayer::abandon(Visit& visit, Cut) noexcept {
-  breaker_.release(visit.frame<Breaker::Permit>());
-}
-
-void BreakerLayer::report(Visit& visit, BreakerState before) {
-  const BreakerState now = breaker_.state();
-  if (now != before) visit.observer().on_breaker({id_, before, now, visit.now()});
+void BreakerLayer::abandon(Visit& visit, Cut cut) noexcept {
+  const auto& pass = visit.frame<SharedBreaker::Pass>();
+  if (cut == Cut::shutdown) return breaker_.forget(pass, visit.now());
+  breaker_.release(pass, visit.now(), visit.observer());
 }
 
 }  // namespace brownout

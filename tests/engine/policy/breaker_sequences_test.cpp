@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/pipeline/describe_breaker.hpp"
 #include "tests/support/engine/breaker_pair.hpp"
 
 namespace brownout::testing {
@@ -105,23 +106,17 @@ TEST_P(BreakerSequences, OfUpToSixEventsAllKeepTheLaws) {
 
 INSTANTIATE_TEST_SUITE_P(From, BreakerSequences, ::testing::Range<std::size_t>(0, starts.size()));
 
-// Longer sequences over every size of option, shrunk to the shortest that fails.
-RC_GTEST_PROP(BreakerProperty, RandomSequencesKeepTheLawsAsWell, ()) {
-  BreakerOptions options;
-  options.consecutive_failures = *rc::gen::inRange<std::uint32_t>(1, 5);
-  options.close_after = *rc::gen::inRange<std::uint32_t>(1, 5);
-  options.probes = *rc::gen::inRange<std::uint32_t>(0, 5);
-  options.open_for = *rc::gen::element<Duration>(1ns, 1s, 60s);
-  options.probe_lease = *rc::gen::element<Duration>(1ns, 17s, 60s, 10min);
-  options.late_results =
-      *rc::gen::element(LateResults::ignored, LateResults::extend_open, LateResults::counted);
-  using Step = std::pair<std::size_t, std::int64_t>;
-  const auto step =
-      rc::gen::pair(rc::gen::weightedOneOf<std::size_t>(
-                        {{3, rc::gen::just<std::size_t>(0)},
-                         {5, rc::gen::inRange<std::size_t>(1, breaker_command_count)}}),
-                    rc::gen::inRange<std::int64_t>(0, 20));
-  const auto commands = *rc::gen::scale(5, rc::gen::container<std::vector<Step>>(step));
+using Step = std::pair<std::size_t, std::int64_t>;
+
+rc::Gen<std::vector<Step>> steps(std::size_t commands, std::int64_t seconds_max) {
+  const auto step = rc::gen::pair(
+      rc::gen::weightedOneOf<std::size_t>(
+          {{3, rc::gen::just<std::size_t>(0)}, {5, rc::gen::inRange<std::size_t>(1, commands)}}),
+      rc::gen::inRange<std::int64_t>(0, seconds_max));
+  return rc::gen::scale(5, rc::gen::container<std::vector<Step>>(step));
+}
+
+void follow(const BreakerOptions& options, const std::vector<Step>& commands) {
   BreakerPair pair(options);
   for (const auto& [number, seconds] : commands) {
     const auto command = static_cast<BreakerCommand>(number);
@@ -134,6 +129,94 @@ RC_GTEST_PROP(BreakerProperty, RandomSequencesKeepTheLawsAsWell, ()) {
               describe(options));
     }
   }
+}
+
+// Longer sequences over every size of option, shrunk to the shortest that fails.
+RC_GTEST_PROP(BreakerProperty, RandomSequencesKeepTheLawsAsWell, ()) {
+  BreakerOptions options;
+  options.consecutive_failures = *rc::gen::inRange<std::uint32_t>(1, 5);
+  options.close_after = *rc::gen::inRange<std::uint32_t>(1, 5);
+  options.probes = *rc::gen::inRange<std::uint32_t>(0, 5);
+  options.open_for = *rc::gen::element<Duration>(1ns, 1s, 60s);
+  options.probe_lease = *rc::gen::element<Duration>(1ns, 17s, 60s, 10min);
+  options.neutral_probes = *rc::gen::inRange<std::uint32_t>(0, 4);
+  options.late_results =
+      *rc::gen::element(LateResults::ignored, LateResults::extend_open, LateResults::counted);
+  follow(options, *steps(breaker_command_count, 20));
+}
+
+BreakerOptions any_rules() {
+  BreakerOptions options;
+  const auto upto = [](std::uint32_t most) { return *rc::gen::inRange<std::uint32_t>(0, most); };
+  const auto share = [] { return *rc::gen::element<std::uint32_t>(1, 200, 333, 500, 900, 1000); };
+  if (*rc::gen::arbitrary<bool>()) {
+    options.window_calls = 1 + upto(12);
+  } else {
+    options.window_time = *rc::gen::element<Duration>(10s, 30s, 101s);
+  }
+  options.consecutive_failures = upto(6);
+  options.minimum_calls = 1 + upto(6);
+  if (*rc::gen::arbitrary<bool>()) options.failure_per_mille = share();
+  if (*rc::gen::arbitrary<bool>()) options.failures_in_window = 1 + upto(5);
+  options.require_both = options.failure_per_mille != 0 && options.failures_in_window != 0 &&
+                         *rc::gen::arbitrary<bool>();
+  if (*rc::gen::arbitrary<bool>()) {
+    options.slow_call = *rc::gen::element<Duration>(1s, 12s, 90s);
+    options.slow_per_mille = share();
+  }
+  options.comparison =
+      *rc::gen::element(BreakerOptions::Comparison::at_least, BreakerOptions::Comparison::above);
+  options.evaluate =
+      *rc::gen::element(BreakerOptions::Evaluate::failures, BreakerOptions::Evaluate::results);
+  return options;
+}
+
+void draw_open_time(BreakerOptions& options) {
+  OpenTimeOptions& open_time = options.open_time;
+  options.open_for = *rc::gen::element<Duration>(1s, 7s, 60s);
+  open_time.factor_per_mille = *rc::gen::element<std::uint32_t>(1000, 1500, 2000, 3333);
+  open_time.max = *rc::gen::element<Duration>(60s, 100s, 300s);
+  using Reset = OpenTimeOptions::Reset;
+  open_time.reset = *rc::gen::element(Reset::on_close, Reset::after, Reset::step);
+  open_time.obey_retry_after = *rc::gen::arbitrary<bool>();
+  open_time.hint_max = *rc::gen::element<Duration>(10s, 300s);
+}
+
+void draw_half_open(BreakerOptions& options) {
+  using Kind = CloseRule::Kind;
+  CloseRule& rule = options.close_rule;
+  rule.kind = *rc::gen::element(Kind::successes, Kind::m_of_n, Kind::ratio, Kind::ramp, Kind::none);
+  rule.calls = *rc::gen::inRange<std::uint32_t>(1, 6);
+  rule.successes = *rc::gen::inRange<std::uint32_t>(1, rule.calls + 1);
+  rule.failure_per_mille = *rc::gen::element<std::uint32_t>(1, 300, 500, 999);
+  rule.ramp = *rc::gen::element<Duration>(1s, 30s);
+  rule.ramp_from_per_mille = *rc::gen::element<std::uint32_t>(1, 100, 1000);
+  options.close_after = *rc::gen::inRange<std::uint32_t>(1, 4);
+  options.probes = *rc::gen::inRange<std::uint32_t>(0, 5);
+  options.probe_lease = *rc::gen::element<Duration>(1ns, 17s, 60s);
+  options.neutral_probes = *rc::gen::inRange<std::uint32_t>(0, 4);
+}
+
+// Every rule with every other, and an operator who interferes.
+RC_GTEST_PROP(BreakerProperty, AnyRulesUnderAnySequenceDoWhatTheModelDoes, ()) {
+  BreakerOptions options = any_rules();
+  draw_open_time(options);
+  draw_half_open(options);
+  options.late_results =
+      *rc::gen::element(LateResults::ignored, LateResults::extend_open, LateResults::counted);
+  follow(options, *steps(all_breaker_commands, 8));
+}
+
+// The same without the operator, who brings every sequence back to closed before it gets far.
+RC_GTEST_PROP(BreakerProperty, AnyRulesLeftAloneDoWhatTheModelDoes, ()) {
+  BreakerOptions options = any_rules();
+  draw_open_time(options);
+  draw_half_open(options);
+  options.mode = *rc::gen::weightedElement<Breaker::Mode>({{8, Breaker::Mode::automatic},
+                                                           {1, Breaker::Mode::disabled},
+                                                           {1, Breaker::Mode::metrics_only}});
+  const auto before_operator = static_cast<std::size_t>(isolate);
+  follow(options, *steps(before_operator, 8));
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ TEST(Breaker, ReleasingIsLikeANeutralResult) {
   fail_until_open(breaker, small(), 0s);
   const auto probe = breaker.acquire(at(60s));
   EXPECT_FALSE(breaker.acquire(at(60s)));
-  breaker.release(*probe);
+  breaker.release(*probe, at(60s));
   EXPECT_EQ(breaker.state(), half_open);
   EXPECT_TRUE(breaker.acquire(at(60s)));
 }
@@ -201,7 +201,7 @@ TEST(Breaker, TheProbeLongestOverdueIsReplacedFirst) {
   fail_until_open(breaker, options, 0s);
   const auto second = breaker.acquire(at(60s));
   const auto first = breaker.acquire(at(61s));
-  breaker.release(*second);
+  breaker.release(*second, at(62s));
   const auto third = breaker.acquire(at(63s));
   ASSERT_TRUE(breaker.acquire(at(85s)));
   breaker.record(*first, Verdict::failure, at(86s));

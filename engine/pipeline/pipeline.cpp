@@ -18,6 +18,7 @@ struct Pipeline::Builder {
   const std::vector<std::string>& targets;
   const std::vector<TargetId>& target_ids;
   std::uint64_t seed;
+  const Pipeline* previous;
   RouteId routes_seen = 0;
   std::vector<std::pair<std::string, SharedBreaker*>> provider_breakers;
 
@@ -102,19 +103,45 @@ struct Pipeline::Builder {
     }
     const auto id = static_cast<BreakerId>(pipeline.breakers_.size());
     const std::string name = breaker_name(base);
-    SharedBreaker& made = *pipeline.shared_breakers_.emplace_back(
-        std::make_unique<SharedBreaker>(options, id, seed, name));
+    SharedBreaker& made =
+        *pipeline.shared_breakers_.emplace_back(make_or_keep_breaker(options, id, name));
     pipeline.breakers_.push_back({name, &made.breaker(), route, &made});
     if (shared) provider_breakers.emplace_back(base, &made);
     return made;
   }
 
+  std::shared_ptr<SharedBreaker> make_or_keep_breaker(const BreakerOptions& options, BreakerId id,
+                                                      const std::string& name) const {
+    std::shared_ptr<SharedBreaker> old;
+    if (previous != nullptr) {
+      const auto& infos = previous->breakers_;
+      const auto found = std::ranges::find(infos, name, &BreakerInfo::name);
+      if (found != infos.end()) old = previous->shared_breakers_[found->control->id()];
+    }
+    if (old != nullptr && old->id() == id && old->options() == options) return old;
+    auto made = std::make_shared<SharedBreaker>(options, id, seed, name);
+    if (old != nullptr) made->adopt(*old);
+    return made;
+  }
+
+  std::shared_ptr<SharedBudget> make_or_keep_budget(const BudgetSpec& spec) const {
+    if (previous != nullptr) {
+      const auto& old = previous->budgets_;
+      const auto same = [&](const Budget& budget) {
+        return budget.spec.name == spec.name && budget.spec.options == spec.options;
+      };
+      const auto found = std::ranges::find_if(old, same);
+      if (found != old.end()) return found->shared;
+    }
+    return std::make_shared<SharedBudget>(spec.options);
+  }
+
   SharedBudget* budget(const std::string& name) const {
     if (name.empty()) return nullptr;
-    const auto found = std::ranges::find(
-        pipeline.budgets_, name, [](const auto& budget) { return std::string_view(budget.first); });
+    const auto found = std::ranges::find(pipeline.budgets_, name,
+                                         [](const Budget& budget) { return budget.spec.name; });
     BROWNOUT_CHECK(found != pipeline.budgets_.end());
-    return found->second.get();
+    return found->shared.get();
   }
 
   void make_layer(Node& node, const CacheOptions& options) {
@@ -145,13 +172,14 @@ struct Pipeline::Builder {
 };
 
 Pipeline::Pipeline(const Policy& policy, const std::vector<std::string>& targets,
-                   const std::vector<TargetId>& target_ids, std::uint64_t seed)
+                   const std::vector<TargetId>& target_ids, std::uint64_t seed,
+                   const Pipeline* previous)
     : deadline_(policy.deadline), holds_output_(policy.commit == Commit::complete) {
   BROWNOUT_CHECK(targets.size() == policy.routes().size());
   BROWNOUT_CHECK(target_ids.size() == targets.size());
-  Builder builder{*this, targets, target_ids, seed, 0, {}};
-  for (const BudgetSpec& budget : policy.budgets) {
-    budgets_.emplace_back(budget.name, std::make_unique<SharedBudget>(budget.options));
+  Builder builder{*this, targets, target_ids, seed, previous, 0, {}};
+  for (const BudgetSpec& spec : policy.budgets) {
+    budgets_.push_back({spec, builder.make_or_keep_budget(spec)});
   }
   RouteId route = no_route;
   if (policy.main_route) {
@@ -166,7 +194,7 @@ Pipeline::~Pipeline() = default;
 
 std::vector<Pipeline::BudgetInfo> Pipeline::budgets() const {
   std::vector<BudgetInfo> infos;
-  for (const auto& [name, budget] : budgets_) infos.push_back({name, budget.get()});
+  for (const Budget& budget : budgets_) infos.push_back({budget.spec.name, budget.shared.get()});
   return infos;
 }
 

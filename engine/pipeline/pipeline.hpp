@@ -56,8 +56,13 @@ class Pipeline {
 
   /// Builds the tree of a validated policy. `targets[i]` is where route i goes, and
   /// `target_ids[i]` its number at the transport, in the order of Policy::routes().
+  ///
+  /// With a `previous` pipeline, whose calls may go on, this one takes its place (Engine::reload):
+  /// breakers and budgets of the same name and options are the same ones, so that calls of both
+  /// count; a breaker whose options have changed goes on in the old one's state.
   Pipeline(const Policy& policy, const std::vector<std::string>& targets,
-           const std::vector<TargetId>& target_ids, std::uint64_t seed);
+           const std::vector<TargetId>& target_ids, std::uint64_t seed,
+           const Pipeline* previous = nullptr);
   ~Pipeline();
 
   const Node& root() const { return *root_; }
@@ -79,8 +84,12 @@ class Pipeline {
 
   Duration deadline_;
   bool holds_output_;
-  std::vector<std::pair<std::string, std::unique_ptr<SharedBudget>>> budgets_;
-  std::vector<std::unique_ptr<SharedBreaker>> shared_breakers_;  // by BreakerId
+  struct Budget {
+    BudgetSpec spec;
+    std::shared_ptr<SharedBudget> shared;
+  };
+  std::vector<Budget> budgets_;
+  std::vector<std::shared_ptr<SharedBreaker>> shared_breakers_;  // by BreakerId
   std::unique_ptr<Node> root_;
   std::vector<RouteInfo> routes_;
   std::vector<BreakerInfo> breakers_;

@@ -90,6 +90,8 @@ struct QuotaOptions {
   static QuotaOptions aws_2026() {
     return {.retry_cost = 14, .timeout_cost = 14, .throttled_cost = 5};
   }
+
+  bool operator==(const QuotaOptions&) const = default;
 };
 
 /// Tokens that failures take and successes slowly bring back; extra attempts are free, but happen
@@ -104,6 +106,8 @@ struct SuccessRatioOptions {
 
   /// Failures that take a token; others, such as a wrong key, do not. Default: the retryable ones.
   OutcomeSet failures = OutcomeSet::of(ErrorClass::retryable);
+
+  bool operator==(const SuccessRatioOptions&) const = default;
 };
 
 /// Within a window: extra attempts <= floor_per_second * window + share * calls, exactly, in
@@ -120,6 +124,8 @@ struct CallShareOptions {
 
   /// How long calls and extra attempts count. 1 s to 1 h. Default 10 s.
   Duration window = std::chrono::seconds{10};
+
+  bool operator==(const CallShareOptions&) const = default;
 };
 
 using BudgetOptions = std::variant<QuotaOptions, SuccessRatioOptions, CallShareOptions>;

@@ -115,7 +115,8 @@ TEST(Expectation, SpacesDoNotMatter) {
 TEST(Expectation, MetricsThatDoNotExistAreRefused) {
   const std::string all =
       "expected one of: availability, answered, calls, failed, share, latency, attempts, "
-      "attempts_per_call, breaker, time_to_open, time_to_recover, rejected, hedges, wasted_tokens, cost";
+      "attempts_per_call, breaker, time_to_open, time_to_recover, rejected, hedges, "
+      "wasted_tokens, cost";
   EXPECT_REFUSED("availabilty >= 99%", R"(unknown metric "availabilty")", "availabilty",
                  R"(did you mean "availability"?)");
   EXPECT_REFUSED("speed >= 99%", R"(unknown metric "speed")", "speed", all);

@@ -16,9 +16,9 @@ using ::testing::IsEmpty;
 std::vector<std::string> traps_of(std::string_view pipeline, std::string_view rest = "") {
   const auto policy = parse_policy(
       "test.json",
-      fmt::format(
-          R"({{ "kind": "policy", "version": 1, "name": "test", "to": "openai/gpt-4"{}, "pipeline": [{}] }})",
-          rest, pipeline));
+      fmt::format(R"({{ "kind": "policy", "version": 1, "name": "test", "to": "openai/gpt-4"{},
+                       "pipeline": [{}] }})",
+                  rest, pipeline));
   EXPECT_TRUE(policy.has_value()) << (policy ? "" : policy.error().front().to_string());
   std::vector<std::string> messages;
   if (!policy) return messages;

@@ -30,7 +30,8 @@ struct Plan {
   std::uint16_t status = 200;               ///< HTTP status; 0 where no answer comes
   ModelId model = 0;
   bool stream = false;
-  bool hang = false;        ///< accepted and never answered: first_byte and complete are `forever`
+  bool hang = false;        ///< never answered: first_byte and complete are `forever`
+  bool connects = true;     ///< false for a hang without a connection
   bool holds_slot = false;  ///< counts against the concurrency limit until finish or abandon
   bool generates = false;   ///< the model works on it: tokens are generated, billed and settled
 
@@ -44,6 +45,7 @@ struct Plan {
   Duration complete{};     ///< the last byte, the error, or the cut
 
   std::optional<Duration> retry_after{};
+  std::optional<bool> should_retry{};
   FaultId fault = no_fault;  ///< the fault that decided the outcome
   LimitHit hit{};            ///< the limit that refused it
 

@@ -78,6 +78,9 @@ std::string FaultSpec::to_string() const {
       case FaultEffect::outage:
         text = "outage";
         break;
+      case FaultEffect::unreachable:
+        text = "unreachable";
+        break;
       case FaultEffect::hang:
         text = "hang";
         break;

@@ -84,10 +84,11 @@ struct Share {
 
 /// What a fault does to the requests it hits.
 enum class FaultEffect : std::uint8_t {
-  error,    ///< answers with an error, or breaks the reply off
-  outage,   ///< connection refused
-  hang,     ///< accepts and never answers
-  latency,  ///< slows the answer down, whatever it is
+  error,        ///< answers with an error, or breaks the reply off
+  outage,       ///< connection refused
+  unreachable,  ///< no connection comes about, nor a refusal: packets are lost
+  hang,         ///< accepts and never answers
+  latency,      ///< slows the answer down, whatever it is
 };
 
 /// Which of the requests that match it a fault hits.
@@ -105,6 +106,7 @@ struct FaultSpec {
   OutcomeKind kind = OutcomeKind::server_error;  ///< for error, unless a sequence says
   std::uint16_t status = 0;                      ///< for error; 0 means the dialect's own
   std::optional<Duration> retry_after;           ///< for error
+  std::optional<bool> should_retry;              ///< for error: `x-should-retry`
 
   /// The reply begins normally and breaks off: always for stream_truncated, for other errors when
   /// `after_share` is given.

@@ -34,6 +34,13 @@ Duration rounded_up(Duration time, Duration grain) {
   return (time + grain - Duration{1}) / grain * grain;
 }
 
+// What an answer's headers say about coming back.
+void give_hints(Plan& plan, const FaultSpec& spec) {
+  if (plan.status < 400) return;
+  plan.retry_after = spec.retry_after;
+  plan.should_retry = spec.should_retry;
+}
+
 }  // namespace
 
 // Queue
@@ -287,17 +294,19 @@ Plan ScriptedProvider::plan_claimed(const Claim& claim, const Rules& rules,
       plan.kind = OutcomeKind::connection;
       plan.status = 0;
       break;
+    case FaultEffect::unreachable:
     case FaultEffect::hang:
       plan.kind = OutcomeKind::timed_out;
       plan.status = 0;
       plan.hang = true;
+      plan.connects = spec.effect == FaultEffect::hang;
       plan.first_byte = plan.complete = forever;
       break;
     case FaultEffect::error:
     case FaultEffect::latency:
       plan = plan_answer(claim.kind, rules, request, at);
       if (spec.status != 0) plan.status = spec.status;
-      if (plan.status >= 400) plan.retry_after = spec.retry_after;
+      give_hints(plan, spec);
       break;
   }
   plan.fault = claim.fault;
@@ -382,7 +391,7 @@ void ScriptedProvider::break_off(Plan& plan, const Claim& claim, const ProviderR
   if (plan.kind == OutcomeKind::stream_truncated) plan.kind = OutcomeKind::connection;
   plan.status = error_shape(model.spec->dialect, plan.kind).status;
   if (spec.status != 0) plan.status = spec.status;
-  if (plan.status >= 400) plan.retry_after = spec.retry_after;
+  give_hints(plan, spec);
 }
 
 // Ending

@@ -12,10 +12,10 @@
 //   3. faults with `after_limits`.
 //   4. a slot, or the queue.
 //
-// A fault that answers in the model's place (an error, an outage, a hang) ends the way there:
-// before the limits it charges nothing, after them it still takes no slot. A fault that breaks a
-// reply off is decided in step 1 or 3 like any other, but its request goes on to the end, because
-// the model works on it. If a limit refuses it, the fault is not injected.
+// A fault that answers in the model's place (an error, an outage, a hang, a lost way) ends the way
+// there: before the limits it charges nothing, after them it still takes no slot. A fault that
+// breaks a reply off is decided in step 1 or 3 like any other, but its request goes on to the end,
+// because the model works on it. If a limit refuses it, the fault is not injected.
 //
 // Latency faults slow down whatever answers: every time to the first byte becomes
 // time * product of `multiply` + sum of `add`, and generation is multiplied alike.

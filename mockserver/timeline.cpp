@@ -164,6 +164,8 @@ class FaultReader {
       is_error_ = read_kind(*chosen, fault_.kind);
     } else if (chosen_key == "outage") {
       read_true(*chosen, FaultEffect::outage);
+    } else if (chosen_key == "unreachable") {
+      read_true(*chosen, FaultEffect::unreachable);
     } else if (chosen_key == "hang") {
       read_true(*chosen, FaultEffect::hang);
     } else if (chosen_key == "latency") {
@@ -308,15 +310,22 @@ class FaultReader {
         fault_.status = static_cast<std::uint16_t>(status);
       }
     }
-    if (const Node* node = object_.optional("retry_after")) {
+    const bool answers = std::any_of(fault_.sequence.begin(), fault_.sequence.end(), is_answer) ||
+                         (is_error_ && is_answer(fault_.kind));
+    const auto header = [&](std::string_view key) {
+      const Node* node = object_.optional(key);
+      if (node == nullptr || answers) return node;
+      refuse(*node, fmt::format("\"{}\" has no effect on this fault", key),
+             "only errors that are answers carry it");
+      return static_cast<const Node*>(nullptr);
+    };
+    if (const Node* node = header("retry_after")) {
       Duration wait{};
-      const bool some = std::any_of(fault_.sequence.begin(), fault_.sequence.end(), is_answer);
-      if (!some && (!is_error_ || !is_answer(fault_.kind))) {
-        refuse(*node, "\"retry_after\" has no effect on this fault",
-               "only errors that are answers carry it");
-      } else if (read_duration(*node, problems_, wait)) {
-        fault_.retry_after = wait;
-      }
+      if (read_duration(*node, problems_, wait)) fault_.retry_after = wait;
+    }
+    if (const Node* node = header("should_retry")) {
+      bool again = false;
+      if (read_bool(*node, problems_, again)) fault_.should_retry = again;
     }
   }
 
@@ -352,8 +361,8 @@ class FaultReader {
       refuse(*node, "\"after_limits\" has no effect on this fault");
   }
 
-  static constexpr std::array<std::string_view, 5> effects{"error", "outage", "hang", "latency",
-                                                           "sequence"};
+  static constexpr std::array<std::string_view, 6> effects{"error", "outage",  "unreachable",
+                                                           "hang",  "latency", "sequence"};
   static constexpr Duration longest_flap = std::chrono::hours{24 * 365};
 
   const Node& node_;

@@ -50,6 +50,7 @@ class SimTransport::Flight final : public Timer {
   void deliver();
   void time_out();
   Outcome outcome_of_plan() const;
+  Instant connect_limit() const;
   Instant first_token_limit() const;
   Instant limit_on_plan() const;
   void leave_provider();
@@ -87,7 +88,7 @@ Transport::Handle SimTransport::Flight::begin(const Attempt& attempt, AttemptLis
   Draws back = transport_.network_back_[attempt.target].at(attempt.call, attempt.nth_at_target);
   back_ = Duration{transport_.network_latency_.draw(back)};
   const Duration there{transport_.network_latency_.draw(out)};
-  schedule(Leg::outbound, after(started_, there), limit_);
+  schedule(Leg::outbound, after(started_, there), std::min(limit_, connect_limit()));
   return Handle{std::uint64_t{generation_} << 32 | number_};
 }
 
@@ -169,6 +170,11 @@ void SimTransport::Flight::tell_first_output() {
   listener_->on_first_output();
 }
 
+// A connection is there when the request is: its handshake is part of the network's latency.
+Instant SimTransport::Flight::connect_limit() const {
+  return after(started_, attempt_.limits.connect);
+}
+
 Instant SimTransport::Flight::first_token_limit() const {
   return attempt_.request->stream ? after(started_, attempt_.limits.first_token) : never;
 }
@@ -177,7 +183,10 @@ Instant SimTransport::Flight::first_token_limit() const {
 // the provider sends by the same amount throughout, so gaps keep their length.
 Instant SimTransport::Flight::limit_on_plan() const {
   const Limits& limits = attempt_.limits;
-  if (plan_.hang) return std::min(limits.end, first_token_limit());
+  if (plan_.hang) {
+    const Instant limit = std::min(limits.end, first_token_limit());
+    return plan_.connects ? limit : std::min(limit, connect_limit());
+  }
   const Instant first_byte = after(after(plan_started_, plan_.first_byte), back_);
   Instant limit = limits.end;
   if (first_byte >= first_token_limit()) limit = std::min(limit, first_token_limit());
@@ -201,6 +210,7 @@ void SimTransport::Flight::provider_done() {
 Outcome SimTransport::Flight::outcome_of_plan() const {
   Outcome outcome = Outcome::failure(plan_.kind, plan_.status);
   outcome.retry_after = plan_.retry_after;
+  outcome.should_retry = plan_.should_retry;
   if (plan_.generates) {
     outcome.billed_input_tokens = plan_.billed_input_tokens;
     outcome.billed_output_tokens = plan_.delivered_tokens;

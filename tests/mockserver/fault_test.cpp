@@ -118,6 +118,33 @@ TEST(Fault, AHangNeverAnswers) {
   EXPECT_EQ(plan.complete, forever);
 }
 
+TEST(Fault, OutOfReachIsAHangWithoutAConnection) {
+  World world = with_faults(R"([{"on": "openai", "unreachable": true},
+                                {"on": "anthropic", "hang": true}])");
+  const Plan plan = world.serve(request(1), 0s);
+  EXPECT_TRUE(plan.hang);
+  EXPECT_FALSE(plan.connects);
+  EXPECT_EQ(plan.kind, OutcomeKind::timed_out);
+  EXPECT_EQ(plan.status, 0);
+  EXPECT_TRUE(world.serve(request(1, claude), 0s).connects);
+  EXPECT_EQ(world.script().phases[0].faults[0].to_string(), "unreachable on openai, share 1");
+}
+
+TEST(Fault, AnAnswerMaySayWhetherAndWhenToComeBack) {
+  // C28: a hint of 55 hours; a hint of nothing.
+  World world = with_faults(
+      R"([{"on": "openai", "error": "rate_limited", "retry_after": "55h5m", "should_retry": false},
+          {"on": "anthropic", "error": "invalid_request", "retry_after": "0s",
+           "should_retry": true}])");
+  const Plan long_hint = world.serve(request(1), 0s);
+  EXPECT_EQ(long_hint.retry_after, 198'300s);
+  EXPECT_EQ(long_hint.should_retry, false);
+  const Plan no_hint = world.serve(request(1, claude), 0s);
+  EXPECT_EQ(no_hint.retry_after, 0s);
+  EXPECT_EQ(no_hint.should_retry, true);
+  EXPECT_EQ(with_faults("[]").serve(request(1), 0s).should_retry, std::nullopt);
+}
+
 TEST(Fault, PatternsMatchByProviderModelAndEndpoint) {
   const auto hit = [](const char* pattern) {
     World world = with_faults(fmt::format(R"([{{"on": "{}", "error": "server_error"}}])", pattern));

@@ -222,7 +222,7 @@ TEST(ScriptErrors, Patterns) {
 TEST(ScriptErrors, Effects) {
   EXPECT_COMPLAINT(of_faults(R"({"on": "*"})"),
                    {"this fault does nothing", R"({"on": "*"})",
-                    "add one of: error, outage, hang, latency, sequence"});
+                    "add one of: error, outage, unreachable, hang, latency, sequence"});
   EXPECT_COMPLAINT(of_faults(R"({"error": "server_error"})"),
                    {R"(missing key "on")", "{", "expected in this object"});
   EXPECT_COMPLAINT(
@@ -251,6 +251,9 @@ TEST(ScriptErrors, Answers) {
   EXPECT_COMPLAINT(
       of_faults(R"({"on": "*", "error": "connection", "status": 500})"),
       {R"("status" has no effect on this fault)", "500", "only errors that are answers have one"});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "error": "connection", "should_retry": true})"),
+                   {R"("should_retry" has no effect on this fault)", "true",
+                    "only errors that are answers carry it"});
   EXPECT_COMPLAINT(of_faults(R"({"on": "*", "hang": true, "retry_after": "1s"})"),
                    {R"("retry_after" has no effect on this fault)", R"("1s")",
                     "only errors that are answers carry it"});

@@ -225,5 +225,39 @@ TEST(SimTransportLimits, AReplyOnItsWayBackNoLongerHoldsItsSlot) {
   EXPECT_ENDED(second, 420ms, "success");
 }
 
+// The request is there after 10 ms: a connection that takes as long as its limit has run out of it.
+TEST(SimTransportLimits, TheConnectLimitPassesBeforeTheRequestArrivesAndNotAfter) {
+  Stage stage;
+  const Probe& just = stage.start({.limits = {.connect = 10ms + 1ns}});
+  const Probe& late = stage.start({.limits = {.connect = 10ms}, .call = 1});
+  stage.run();
+  EXPECT_ENDED(just, 220ms, "success");
+  EXPECT_ENDED(late, 10ms, "timed_out");
+  EXPECT_BILLED(*late.outcome, 0, 0);
+  EXPECT_TRUE(stage.at_rest());
+}
+
+TEST(SimTransportLimits, WithoutAConnectionTheConnectLimitPassesButNotInAHang) {
+  const auto end_with = [](const char* effect, const Limits& limits) {
+    Stage stage({.faults = fault(effect)});
+    const Probe& probe = stage.start({.limits = limits});
+    stage.run();
+    EXPECT_TRUE(stage.at_rest());
+    return probe.ended - Instant{};
+  };
+  const Limits limits{.end = at(30s), .connect = 5s};
+  EXPECT_EQ(end_with(R"("unreachable": true)", limits), 5s);
+  EXPECT_EQ(end_with(R"("hang": true)", limits), 30s);
+  EXPECT_EQ(end_with(R"("unreachable": true)", {.end = at(3s), .connect = 5s}), 3s);
+}
+
+TEST(SimTransportLimits, WithoutAConnectionAndWithoutALimitNothingHappens) {
+  Stage stage({.faults = fault(R"("unreachable": true)")});
+  const Probe& probe = stage.start();
+  stage.run();
+  EXPECT_FALSE(probe.outcome);
+  EXPECT_EQ(stage.detach(probe).kind, OutcomeKind::cancelled);
+}
+
 }  // namespace
 }  // namespace brownout::sim

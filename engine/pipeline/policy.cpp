@@ -39,6 +39,18 @@ std::string hint(const HintOptions& options) {
   return "";
 }
 
+std::string_view should_retry(ObeyShouldRetry obey) {
+  switch (obey) {
+    case ObeyShouldRetry::ignore:
+      return ", whatever x-should-retry says";
+    case ObeyShouldRetry::when_false:
+      return "";
+    case ObeyShouldRetry::always:
+      return " or if x-should-retry says so";
+  }
+  return "";
+}
+
 struct BudgetDescriber {
   std::string operator()(const QuotaOptions& options) const {
     return fmt::format("quota of {}: retry {}, after a timeout {}, throttled {}; success {}{}",
@@ -73,8 +85,9 @@ struct Describer {
                      options.single_flight ? ", single-flight" : ""));
   }
   void operator()(const TimeoutOptions& options) {
-    line("timeout:" + bound("attempt", options.attempt) +
-         bound("first token", options.first_token) + bound("idle", options.idle));
+    line("timeout:" + bound("attempt", options.attempt) + bound("connect", options.connect) +
+         bound("first token", options.first_token) + bound("idle", options.idle) +
+         bound("total", options.total));
   }
   void operator()(const HedgeSpec& spec) {
     const HedgeOptions& options = spec.options;
@@ -100,7 +113,8 @@ struct Describer {
                      options.max_attempts == 0 ? "unbounded" : std::to_string(options.max_attempts),
                      bound("within", options.give_up_after), describe(options.wait),
                      hint(options.hint), options.budget.empty() ? "" : ", budget " + options.budget,
-                     options.on.to_string()));
+                     options.on.to_string()) +
+         std::string(should_retry(options.hint.obey_should_retry)));
   }
   void operator()(const BreakerOptions& options) { line("breaker: " + describe(options)); }
   void operator()(const FallbackSpec& spec) {

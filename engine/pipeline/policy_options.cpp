@@ -108,6 +108,11 @@ void read_hint(const Node& node, Problems& problems, HintOptions& options) {
                   [&](const Node& value) { read_duration(value, problems, options.stretch_by); });
   object.optional("zero_is_now",
                   [&](const Node& value) { read_bool(value, problems, options.zero_is_now); });
+  object.optional("obey_should_retry", [&](const Node& value) {
+    if (read_word(value, problems, {"ignore", "when_false", "always"}, word)) {
+      options.obey_should_retry = static_cast<ObeyShouldRetry>(word);
+    }
+  });
   object.finish();
 }
 
@@ -242,18 +247,20 @@ void read_retry(const Node& node, Problems& problems, RetryOptions& options) {
 
 void read_timeout(const Node& node, Problems& problems, TimeoutOptions& options) {
   ObjectReader object(node, problems);
-  bool any = false;
+  std::string known;
   const auto limit = [&](std::string_view key, Duration& out) {
-    any |= object.optional(
-        key, [&](const Node& value) { read_duration(value, problems, out, Duration{1}); });
+    object.optional(key,
+                    [&](const Node& value) { read_duration(value, problems, out, Duration{1}); });
+    known += (known.empty() ? "" : ", ") + std::string(key);
   };
   limit("attempt", options.attempt);
+  limit("connect", options.connect);
   limit("first_token", options.first_token);
   limit("idle", options.idle);
+  limit("total", options.total);
   object.finish();
-  if (!any && node.type == Node::Type::object && node.members.empty()) {
-    problems.add(node, "this timeout limits nothing",
-                 "expected at least one of: attempt, first_token, idle");
+  if (node.type == Node::Type::object && node.members.empty()) {
+    problems.add(node, "this timeout limits nothing", "expected at least one of: " + known);
   }
 }
 

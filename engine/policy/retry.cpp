@@ -9,7 +9,8 @@ RetryStop reason_to_stop(const RetryOptions& options, const RetryState& state,
                          const Outcome& outcome, Instant now) {
   if (outcome.ok()) return RetryStop::succeeded;
   if (outcome.committed) return RetryStop::committed;
-  if (!options.on.contains(outcome) && !(options.when && options.when(outcome))) {
+  if (!options.on.contains(outcome) && !makes_retryable(options.hint, outcome.should_retry) &&
+      !(options.when && options.when(outcome))) {
     return RetryStop::not_retryable;
   }
   if (options.max_attempts != 0 && state.attempts >= options.max_attempts) {
@@ -39,6 +40,8 @@ std::string_view to_string(RetryStop stop) {
       return "deadline";
     case RetryStop::hint_too_long:
       return "hint_too_long";
+    case RetryStop::refused:
+      return "refused";
     case RetryStop::budget_spent:
       return "budget_spent";
   }
@@ -52,9 +55,13 @@ RetryDecision next_retry(const RetryOptions& options, RetryState& state, const O
 
   ServerHint hint;
   hint.wait = outcome.retry_after;
+  hint.should_retry = outcome.should_retry;
   const HintDecision hinted =
       apply_hint(options.hint, next_backoff(options.wait, state.backoff, draws), hint);
-  if (!hinted.retries()) return {RetryStop::hint_too_long, {}};
+  if (!hinted.retries()) {
+    const bool refused = hinted.stop == HintStop::refused;
+    return {refused ? RetryStop::refused : RetryStop::hint_too_long, {}};
+  }
   const Instant at = after(now, hinted.wait);
   if (at >= deadline) return {RetryStop::deadline, {}};
   return {RetryStop::no, at};

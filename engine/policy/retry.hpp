@@ -31,8 +31,8 @@ struct RetryOptions {
   /// A further failure to retry on, for programs; null for none. Not available in policy files.
   std::function<bool(const Outcome&)> when{};
 
-  /// What the server's retry-after does to the wait. Default: never back before it, and not back at
-  /// all when it asks for more than 120 s.
+  /// What the server's retry-after does to the wait, and its x-should-retry to the retry. Default:
+  /// never back before it, and not back at all when it asks for more than 120 s or says no.
   HintOptions hint{};
 
   /// Name of the retry budget to ask before each retry; empty for none (default). Ignored by
@@ -57,6 +57,7 @@ enum class RetryStop : std::uint8_t {
   time_spent,     ///< give_up_after has passed
   deadline,       ///< the wait would not end before the deadline
   hint_too_long,  ///< the server asked for a longer wait than the policy obeys
+  refused,        ///< the server said not to
   budget_spent,   ///< the retry budget refused (decided by whoever carries out the decision)
 };
 std::string_view to_string(RetryStop stop);

@@ -441,7 +441,9 @@ std::string_view to_string(HintStop stop) {
 HintDecision apply_hint(const HintOptions& options, Duration computed, const ServerHint& hint) {
   BROWNOUT_CHECK(computed >= Duration{0});
   const HintDecision unchanged{HintStop::no, computed};
-  if (options.obey_should_retry && hint.should_retry == false) return {HintStop::refused, {}};
+  if (options.obey_should_retry != ObeyShouldRetry::ignore && hint.should_retry == false) {
+    return {HintStop::refused, {}};
+  }
   if (options.policy == HintPolicy::ignore || !hint.wait) return unchanged;
   Duration wait = *hint.wait;
   if (wait == Duration{0} && !options.zero_is_now) return unchanged;
@@ -461,6 +463,10 @@ HintDecision apply_hint(const HintOptions& options, Duration computed, const Ser
       return {HintStop::no, std::max(computed, std::min(wait, sum(computed, options.stretch_by)))};
   }
   return unchanged;
+}
+
+bool makes_retryable(const HintOptions& options, std::optional<bool> should_retry) {
+  return options.obey_should_retry == ObeyShouldRetry::always && should_retry == true;
 }
 
 }  // namespace brownout

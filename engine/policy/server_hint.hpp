@@ -74,6 +74,13 @@ enum class HintPolicy : std::uint8_t {
   stretch,   ///< as at_least, but longer than computed by `stretch_by` at most (AWS SDKs, 2026)
 };
 
+/// What `x-should-retry` does.
+enum class ObeyShouldRetry : std::uint8_t {
+  ignore,      ///< nothing
+  when_false,  ///< false stops
+  always,      ///< false stops, true makes the failure retryable whatever it is (OpenAI, Anthropic)
+};
+
 /// What becomes of a hint above the cap.
 enum class AboveCap : std::uint8_t {
   stop,    ///< no retry: the caller gets the error, and with it the hint
@@ -98,8 +105,9 @@ struct HintOptions {
   /// Vercel AI SDK, or nothing, as for openai-python and Anthropic. Default: nothing.
   bool zero_is_now = false;
 
-  /// Whether `should_retry == false` stops. Default: yes.
-  bool obey_should_retry = true;
+  /// Default when_false: a provider that says no knows, and one that says yes to a failure that the
+  /// policy does not list may be asked for nothing.
+  ObeyShouldRetry obey_should_retry = ObeyShouldRetry::when_false;
 };
 
 /// Why a hint allows no retry.
@@ -120,9 +128,12 @@ struct HintDecision {
 /// The wait before a retry for which backoff computed `computed`. Requires: computed >= 0.
 ///
 /// With verbatim or at_least, and above_cap stop, the wait is never shorter than the hint. Whether
-/// the failure is retryable at all, for which `should_retry == true` is an argument, is decided
-/// elsewhere; so is whether the wait fits the deadline. A hint is about one attempt: it is not
-/// remembered for later waits.
+/// the failure is retryable at all is decided elsewhere, with makes_retryable() as an argument; so
+/// is whether the wait fits the deadline. A hint is about one attempt: it is not remembered for
+/// later waits.
 HintDecision apply_hint(const HintOptions& options, Duration computed, const ServerHint& hint);
+
+/// Whether the server's word is enough to retry a failure that a policy does not list.
+bool makes_retryable(const HintOptions& options, std::optional<bool> should_retry);
 
 }  // namespace brownout

@@ -21,6 +21,7 @@ Action RetryLayer::resume(Visit& visit, Signal, Outcome&) {
   Frame& frame = visit.frame<Frame>();
   frame.waiting = false;
   ++frame.state.attempts;
+  frame.sent = visit.attempts();
   return Action::down();
 }
 
@@ -43,16 +44,22 @@ Action RetryLayer::leave(Visit& visit, Outcome& outcome) {
   return Action::wait(decision.at);
 }
 
-// A refusal of our own says nothing about the provider: it neither costs nor brings anything.
-void RetryLayer::settle_budget(Visit& visit, const Frame& frame, const Outcome& outcome) {
+// A refusal of our own says nothing about the provider: it neither costs nor brings anything. What
+// was charged for a retry that a layer below turned away is given back, as nothing was sent.
+void RetryLayer::settle_budget(Visit& visit, Frame& frame, const Outcome& outcome) {
   if (budget_ == nullptr) return;
-  if (!outcome.ok()) {
-    if (outcome.kind != OutcomeKind::breaker_open) budget_->on_failure(visit.now(), outcome);
-  } else if (frame.charge) {
-    budget_->on_success(visit.now(), *frame.charge);
-  } else {
-    budget_->on_success(visit.now());
+  if (outcome.ok()) {
+    frame.charge ? budget_->on_success(visit.now(), *frame.charge)
+                 : budget_->on_success(visit.now());
+    return;
   }
+  if (frame.charge && visit.attempts() == frame.sent) {
+    budget_->give_back(visit.now(), *frame.charge);
+    frame.charge.reset();
+  }
+  if (is_own_refusal(outcome.kind)) return;
+  const bool stop = outcome.should_retry == false;
+  budget_->on_failure(visit.now(), outcome, stop ? Pushback::stop : Pushback::none);
 }
 
 void RetryLayer::abandon(Visit& visit, Cut) noexcept {

@@ -27,11 +27,12 @@ class RetryLayer final : public Layer {
  private:
   struct Frame {
     RetryState state;
-    std::optional<Charge> charge;  // of the attempt that is under way or waited for
+    std::optional<Charge> charge;  // of the retry that is under way or waited for
+    std::uint32_t sent = 0;        // attempts of the call when this one began
     bool waiting = false;
   };
 
-  void settle_budget(Visit& visit, const Frame& frame, const Outcome& outcome);
+  void settle_budget(Visit& visit, Frame& frame, const Outcome& outcome);
 
   const RetryOptions options_;
   SharedBudget* const budget_;

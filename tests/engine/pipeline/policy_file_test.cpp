@@ -173,12 +173,13 @@ TEST(PolicyFile, ReadsEveryJitter) {
 TEST(PolicyFile, ReadsHowTheServersHintIsUsed) {
   const auto options = only_layer<RetryOptions>(R"({ "retry": { "retry_after": {
       "policy": "verbatim", "cap": "60s", "above_cap": "clamp", "stretch_by": "3s",
-      "zero_is_now": true } } })");
+      "zero_is_now": true, "obey_should_retry": "always" } } })");
   EXPECT_EQ(options.hint.policy, HintPolicy::verbatim);
   EXPECT_EQ(options.hint.cap, 60s);
   EXPECT_EQ(options.hint.above_cap, AboveCap::clamp);
   EXPECT_EQ(options.hint.stretch_by, 3s);
   EXPECT_TRUE(options.hint.zero_is_now);
+  EXPECT_EQ(options.hint.obey_should_retry, ObeyShouldRetry::always);
 }
 
 TEST(PolicyFile, ReadsBudgets) {
@@ -208,6 +209,11 @@ TEST(PolicyFile, ReadsATimeout) {
   const auto one = only_layer<TimeoutOptions>(R"({ "timeout": { "idle": "1s" } })");
   EXPECT_EQ(one.attempt, forever);
   EXPECT_EQ(one.first_token, forever);
+  const auto others =
+      only_layer<TimeoutOptions>(R"({ "timeout": { "connect": "5s", "total": "90s" } })");
+  EXPECT_EQ(others.connect, 5s);
+  EXPECT_EQ(others.total, 90s);
+  EXPECT_EQ(others.attempt, forever);
 }
 
 TEST(PolicyFile, ReadsAFallbackAndWhatIsInsideItsRoutes) {

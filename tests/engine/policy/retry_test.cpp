@@ -78,6 +78,33 @@ TEST(Retry, NeitherAWrongKeyNorATooLongPromptIsTriedAgain) {
   EXPECT_EQ(stop_of({}, Outcome::failure(context_length, 400)), RetryStop::not_retryable);
 }
 
+Outcome told(OutcomeKind kind, bool should_retry) {
+  Outcome outcome = Outcome::failure(kind);
+  outcome.should_retry = should_retry;
+  return outcome;
+}
+
+TEST(Retry, TheServersNoStopsUnlessItIsIgnored) {
+  EXPECT_EQ(stop_of({}, told(rate_limited, false)), RetryStop::refused);
+  RetryOptions options{.hint = {.obey_should_retry = ObeyShouldRetry::always}};
+  EXPECT_EQ(stop_of(options, told(rate_limited, false)), RetryStop::refused);
+  options.hint.obey_should_retry = ObeyShouldRetry::ignore;
+  EXPECT_TRUE(decide(options, told(rate_limited, false)).retries());
+}
+
+// openai-python _base_client.py and anthropic-sdk: "if should_retry_header == 'true': return True".
+TEST(Retry, TheServersYesMakesAFailureRetryableOnlyWhenThePolicySaysSo) {
+  EXPECT_EQ(stop_of({}, told(invalid_request, true)), RetryStop::not_retryable);
+  RetryOptions options{.hint = {.obey_should_retry = ObeyShouldRetry::always}};
+  EXPECT_TRUE(decide(options, told(invalid_request, true)).retries());
+  EXPECT_EQ(stop_of(options, Outcome::failure(invalid_request)), RetryStop::not_retryable);
+  EXPECT_EQ(stop_of(options, told(invalid_request, true), {.attempts = 3}),
+            RetryStop::attempts_spent);
+  Outcome committed = told(stream_truncated, true);
+  committed.committed = true;
+  EXPECT_EQ(stop_of(options, committed), RetryStop::committed);
+}
+
 TEST(Retry, AFailureMayBeNamedByItsStatus) {
   RetryOptions options{.on = OutcomeSet::none().add_status(529, 529)};
   EXPECT_TRUE(decide(options, Outcome::failure(overloaded, 529)).retries());
@@ -181,6 +208,7 @@ TEST(Retry, ReasonsHaveNames) {
   EXPECT_EQ(to_string(RetryStop::no), "no");
   EXPECT_EQ(to_string(RetryStop::not_retryable), "not_retryable");
   EXPECT_EQ(to_string(RetryStop::deadline), "deadline");
+  EXPECT_EQ(to_string(RetryStop::refused), "refused");
 }
 
 // Retries one failing call until it stops; an attempt takes as long as `attempt_takes`.

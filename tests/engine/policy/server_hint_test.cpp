@@ -342,7 +342,7 @@ TEST(HintPolicy, TheDefaultNeverReturnsSoonerAndStopsAboveTwoMinutes) {
 TEST(HintPolicy, ARefusalStopsUnlessItIsIgnored) {
   const ServerHint refusal{6s, false, Source::retry_after};
   EXPECT_EQ(apply_hint({}, 4s, refusal).stop, HintStop::refused);
-  EXPECT_EQ(apply_hint({.obey_should_retry = false}, 4s, refusal).wait, 6s);
+  EXPECT_EQ(apply_hint({.obey_should_retry = ObeyShouldRetry::ignore}, 4s, refusal).wait, 6s);
   EXPECT_TRUE(apply_hint({}, 4s, {6s, true, Source::retry_after}).retries());
 }
 
@@ -405,7 +405,7 @@ std::vector<Client> other_clients() {
             .cap = below_minute,
             .above_cap = AboveCap::ignore,
             .zero_is_now = true,
-            .obey_should_retry = false},
+            .obey_should_retry = ObeyShouldRetry::ignore},
            {{{"retry-after", "59.999"}, 2s, 59'999ms},
             {{"retry-after", "60"}, 2s, 2s},
             {{"retry-after", "300"}, 2s, 2s},
@@ -442,7 +442,7 @@ std::vector<Client> other_clients() {
            {{{"retry-after", "86400"}, 2s, 24h},
             {{"retry-after", "Sun, 06 Nov 1994 08:49:36 GMT"}, 2s, 0s}}},
           {"tenacity 8.2.2",
-           {.policy = HintPolicy::ignore, .obey_should_retry = false},
+           {.policy = HintPolicy::ignore, .obey_should_retry = ObeyShouldRetry::ignore},
            {{{"retry-after", "60"}, 1s, 1s}, {{"x-should-retry", "false"}, 1s, 1s}}}};
 }
 

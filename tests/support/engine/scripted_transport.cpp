@@ -36,6 +36,7 @@ Course play(const Answer& answer, const Attempt& attempt, Instant now) {
   }
   if (course.outcome.kind == answer.kind) {
     course.outcome.retry_after = answer.retry_after;
+    course.outcome.should_retry = answer.should_retry;
     course.outcome.status = answer.status;
   }
   course.outcome.billed_input_tokens = answer.billed_tokens;

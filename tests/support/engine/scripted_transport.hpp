@@ -23,6 +23,7 @@ struct Answer {
   /// When a stream has its first output, which commits it; `forever`: not before the end.
   Duration first_token = forever;
   std::optional<Duration> retry_after{};
+  std::optional<bool> should_retry{};
   std::uint16_t status = 0;
   std::uint32_t billed_tokens = 0;  ///< input tokens charged, whatever the outcome
 };

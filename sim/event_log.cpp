@@ -21,6 +21,8 @@ std::string_view served_name(Served served) {
       return "cached";
     case Served::fallback:
       return "default";
+    case Served::stale:
+      return "stale";
   }
   return "";
 }

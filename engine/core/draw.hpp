@@ -34,6 +34,7 @@ enum class Purpose : std::uint32_t {
   tie = 15,
   store_latency = 16,
   breaker_jitter = 17,
+  route_order = 18,
 };
 
 /// The numbers drawn at one address, in order. Satisfies UniformRandomBitGenerator.

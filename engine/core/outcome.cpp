@@ -147,6 +147,8 @@ CallEnd end_of(const Outcome& outcome) {
       return CallEnd::cached;
     case Served::fallback:
       return CallEnd::degraded;
+    case Served::stale:
+      return CallEnd::degraded;
   }
   return CallEnd::failed;
 }

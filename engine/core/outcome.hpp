@@ -99,6 +99,7 @@ enum class Served : std::uint8_t {
   shared = 2,    ///< a provider's reply to another call for the same prompt (single-flight)
   cached = 3,    ///< a fresh cached reply
   fallback = 4,  ///< the default reply of a fallback chain
+  stale = 5,     ///< a cached reply past its time, because everything else failed
 };
 
 /// How a call ended, in the words of the scenario's expectations.

@@ -12,6 +12,36 @@
 #include "engine/pipeline/shared_budget.hpp"
 
 namespace brownout {
+namespace {
+
+std::size_t count_routes(const std::vector<LayerSpec>& layers) {
+  std::size_t count = 0;
+  for (const LayerSpec& layer : layers) {
+    const auto* fallback = std::get_if<FallbackSpec>(&layer);
+    if (fallback == nullptr) continue;
+    for (const RouteSpec& route : fallback->routes) count += 1 + count_routes(route.pipeline);
+  }
+  return count;
+}
+
+// How long the layer that wants a stored reply longest may have a use for it. All of them store
+// under the same key, so each keeps what it stores for the others too.
+Duration longest_use(const std::vector<LayerSpec>& layers) {
+  Duration longest{0};
+  for (const LayerSpec& layer : layers) {
+    if (const auto* cache = std::get_if<CacheOptions>(&layer)) {
+      longest = std::max(longest, cache->ttl);
+    } else if (const auto* fallback = std::get_if<FallbackSpec>(&layer)) {
+      longest = std::max(longest, fallback->options.keep_for());
+      for (const RouteSpec& route : fallback->routes) {
+        longest = std::max(longest, longest_use(route.pipeline));
+      }
+    }
+  }
+  return longest;
+}
+
+}  // namespace
 
 struct Pipeline::Builder {
   Pipeline& pipeline;
@@ -19,6 +49,7 @@ struct Pipeline::Builder {
   const std::vector<TargetId>& target_ids;
   std::uint64_t seed;
   const Pipeline* previous;
+  Duration keep_for{};  // of stored replies
   RouteId routes_seen = 0;
   std::vector<std::pair<std::string, SharedBreaker*>> provider_breakers;
 
@@ -146,11 +177,18 @@ struct Pipeline::Builder {
 
   void make_layer(Node& node, const CacheOptions& options) {
     node.name = "cache" + where(node.route);
-    node.layer = std::make_unique<CacheLayer>(options);
+    node.layer = std::make_unique<CacheLayer>(options, keep_for);
   }
   void make_layer(Node& node, const FallbackSpec& spec) {
     node.name = "fallback" + where(node.route);
-    node.layer = std::make_unique<FallbackLayer>(spec.options);
+    std::vector<RouteId> routes;  // numbered by route_chain() later
+    RouteId next = routes_seen;
+    for (const RouteSpec& route : spec.routes) {
+      routes.push_back(next);
+      next = static_cast<RouteId>(next + 1 + count_routes(route.pipeline));
+    }
+    node.layer =
+        std::make_unique<FallbackLayer>(spec.options, std::move(routes), keep_for, seed, node.name);
   }
   void make_layer(Node& node, const BreakerOptions& options) {
     node.name = "breaker" + where(node.route);
@@ -177,7 +215,7 @@ Pipeline::Pipeline(const Policy& policy, const std::vector<std::string>& targets
     : deadline_(policy.deadline), holds_output_(policy.commit == Commit::complete) {
   BROWNOUT_CHECK(targets.size() == policy.routes().size());
   BROWNOUT_CHECK(target_ids.size() == targets.size());
-  Builder builder{*this, targets, target_ids, seed, previous, 0, {}};
+  Builder builder{*this, targets, target_ids, seed, previous, longest_use(policy.pipeline), 0, {}};
   for (const BudgetSpec& spec : policy.budgets) {
     budgets_.push_back({spec, builder.make_or_keep_budget(spec)});
   }

@@ -118,15 +118,30 @@ struct Describer {
   }
   void operator()(const BreakerOptions& options) { line("breaker: " + describe(options)); }
   void operator()(const FallbackSpec& spec) {
-    line("fallback: on " + spec.options.on.to_string());
+    const FallbackOptions& options = spec.options;
+    const bool weighted = options.order == FallbackOptions::Order::weighted;
+    line("fallback: on " + options.on.to_string() + (weighted ? ", drawn by weight" : "") +
+         (options.max_routes < spec.routes.size()
+              ? fmt::format(", at most {} of the routes", options.max_routes)
+              : ""));
     indent += 2;
-    for (const RouteSpec& route : spec.routes) {
-      line(fmt::format("route {} to {}", route.name,
-                       route.to.empty() ? "role:" + route.role : route.to));
+    for (std::size_t i = 0; i < spec.routes.size(); ++i) {
+      const RouteSpec& route = spec.routes[i];
+      const FallbackRoute& rule = options.routes[i];
+      line(fmt::format("route {} to {}{}{}", route.name,
+                       route.to.empty() ? "role:" + route.role : route.to,
+                       weighted ? fmt::format(", weight {}", rule.weight) : "",
+                       rule.only_for ? ", only for " + rule.only_for->to_string() : ""));
       layers(route.pipeline);
     }
-    if (spec.options.cached) {
-      line("then a cached reply up to " + format_duration(spec.options.cached_ttl) + " old");
+    if (options.wait_at_most) {
+      line("when all refuse, a wait of at most " + format_duration(*options.wait_at_most));
+    }
+    if (options.cached) {
+      line("then a cached reply up to " + format_duration(options.cached_ttl) + " old" +
+           (options.cached_stale > options.cached_ttl
+                ? ", a stale one up to " + format_duration(options.cached_stale)
+                : ""));
     }
     if (spec.options.default_reply) line("then the default reply " + *spec.options.default_reply);
     indent -= 2;

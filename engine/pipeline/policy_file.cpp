@@ -13,7 +13,7 @@
 namespace brownout {
 namespace {
 
-constexpr std::size_t routes_max = 32;
+constexpr std::size_t routes_max = FallbackOptions::routes_max;
 constexpr std::size_t depth_max = 16;  // layers inside each other, routes included
 
 const std::vector<std::string_view> layer_names{"cache", "fallback", "breaker",
@@ -39,7 +39,6 @@ class PolicyReader {
   void read_layer(const Node& node, std::vector<LayerSpec>& layers, std::size_t depth);
   void read_fallback(const Node& node, FallbackSpec& spec, std::size_t depth);
   void read_route(const Node& node, FallbackSpec& spec, std::size_t depth);
-  void read_then(const Node& node, FallbackOptions& options);
   void read_route_name(const Node& node, std::string& name);
   void read_to(const Node& node, RouteSpec& route);
   void read_role(const Node& node, RouteSpec& route);
@@ -269,8 +268,8 @@ void PolicyReader::read_layer(const Node& node, std::vector<LayerSpec>& layers, 
 
 void PolicyReader::read_fallback(const Node& node, FallbackSpec& spec, std::size_t depth) {
   ObjectReader object(node, problems_);
-  object.optional("on",
-                  [&](const Node& value) { read_outcomes(value, problems_, spec.options.on); });
+  spec.options.routes.clear();
+  read_fallback_options(object, problems_, spec.options);
   object.required("routes", [&](const Node& value) {
     const bool read =
         read_array(value, problems_, [&](const Node& item) { read_route(item, spec, depth); });
@@ -278,9 +277,7 @@ void PolicyReader::read_fallback(const Node& node, FallbackSpec& spec, std::size
       problems_.add(value, "a fallback has 1 to " + std::to_string(routes_max) + " routes");
     }
   });
-  object.optional("then", [&](const Node& value) { read_then(value, spec.options); });
   object.finish();
-  spec.options.routes = static_cast<std::uint8_t>(std::min(spec.routes.size(), routes_max));
 }
 
 void PolicyReader::read_route(const Node& node, FallbackSpec& spec, std::size_t depth) {
@@ -291,56 +288,12 @@ void PolicyReader::read_route(const Node& node, FallbackSpec& spec, std::size_t 
   object.required("name", [&](const Node& value) { read_route_name(value, route.name); });
   object.optional("to", [&](const Node& value) { read_to(value, route); });
   object.optional("role", [&](const Node& value) { read_role(value, route); });
+  read_route_options(object, problems_, spec.options);
   object.required("pipeline",
                   [&](const Node& value) { read_pipeline(value, route.pipeline, depth); });
   object.finish();
   if (problems_.size() == before) require_leaf(node, route.pipeline);
   spec.routes.push_back(std::move(route));
-}
-
-// "then" lists what answers when no route did: "cached" before a default reply.
-void PolicyReader::read_then(const Node& node, FallbackOptions& options) {
-  read_array(node, problems_, [&](const Node& item) {
-    if (options.default_reply) {
-      problems_.add(item, "nothing can follow a default reply: it always answers");
-      return;
-    }
-    const bool again = options.cached;
-    if (item.type == Node::Type::string) {
-      if (item.text != "cached") {
-        problems_.add(item, "unexpected value " + quoted(item.text),
-                      "expected \"cached\" or { \"default\": … }");
-        return;
-      }
-      if (again) problems_.add(item, "a cached reply was looked for already");
-      options.cached = true;
-      return;
-    }
-    const std::size_t before = problems_.size();
-    ObjectReader object(item, problems_);
-    const Node* cached = object.optional("cached");
-    const Node* reply = object.optional("default");
-    object.finish();
-    if (problems_.size() != before) return;
-    if ((cached == nullptr) == (reply == nullptr)) {
-      problems_.add(item, "expected \"cached\", { \"cached\": … } or { \"default\": … }");
-      return;
-    }
-    if (cached != nullptr) {
-      if (again) problems_.add(item, "a cached reply was looked for already");
-      options.cached = true;
-      ObjectReader cached_object(*cached, problems_);
-      cached_object.optional("ttl", [&](const Node& value) {
-        read_duration(value, problems_, options.cached_ttl, Duration{1});
-      });
-      cached_object.finish();
-    }
-    if (reply != nullptr) {
-      const std::string& text = reply->document->text();
-      options.default_reply = std::make_shared<const std::string>(
-          text.substr(reply->span.begin, reply->span.end - reply->span.begin));
-    }
-  });
 }
 
 Result<Policy> read_policy(Result<std::unique_ptr<Document>> document) {

@@ -7,6 +7,7 @@
 #include "engine/policy/breaker.hpp"
 #include "engine/policy/budget.hpp"
 #include "engine/policy/cache.hpp"
+#include "engine/policy/fallback.hpp"
 #include "engine/policy/hedge.hpp"
 #include "engine/policy/retry.hpp"
 #include "engine/policy/timeout.hpp"
@@ -25,6 +26,13 @@ void read_budget(const Node& node, Problems& problems, BudgetOptions& options);
 
 /// The shape, bounds and jitter of a retry's waits.
 void read_wait(const Node& node, Problems& problems, BackoffOptions& options);
+
+/// The options of a fallback beside its routes. `order` is known when this returns.
+void read_fallback_options(ObjectReader& fallback, Problems& problems, FallbackOptions& options);
+
+/// When to take a route: appends to options.routes. Requires: read_fallback_options() has been
+/// here.
+void read_route_options(ObjectReader& route, Problems& problems, FallbackOptions& options);
 
 /// A list of outcomes, classes and statuses.
 void read_outcomes(const Node& node, Problems& problems, OutcomeSet& set);

@@ -34,7 +34,7 @@ BEYOND = {
         [r"^the shares of this mixture sum to", r"^the shares of the faults on .* can add up to"],
     "comparison of two values: min and max, first and last status":
         [r'^"min" is greater than "max"$', r'^"from" is greater than "(to|max)"$',
-         r'^"successes" is greater than "of"$', r"^the window never holds so many calls$",
+         r'^"successes" is greater than "of"$', r'^"stale" is not greater than "ttl"$', r"^the window never holds so many calls$",
          r"^more probes at once than results decide$", r"names no status a call can fail with$"],
     "combinations of what is deep inside two values":
         [r"^without half-open every open time ends in recovery",
@@ -79,6 +79,7 @@ BROKEN_BEYOND = {
     "policy-min-greater-than-default-max": "comparison",
     "policy-min-greater-than-max": "comparison",
     "policy-route-names-twice": "uniqueness",
+    "policy-stale-before-ttl": "comparison",
     "policy-too-many-layers": "depth",
     "scenario-duration-too-long": "upper bounds",
     "scenario-expect-time-after-the-end": "agreement",

@@ -91,13 +91,14 @@ TEST(EventLog, EveryWayOfBeingServedHasAName) {
   const File file(std::tmpfile());
   EventLog log(file.get(), names);
   Outcome outcome;
-  for (const Served served : {Served::nothing, Served::live, Served::shared, Served::cached}) {
+  for (const Served served :
+       {Served::nothing, Served::live, Served::shared, Served::cached, Served::stale}) {
     outcome.served = served;
     log.on_call({}, outcome);
   }
   std::vector<std::string> found;
   for (const Json& line : lines_of(file.get())) found.push_back(line["served"]);
-  EXPECT_EQ(found, (std::vector<std::string>{"nothing", "live", "shared", "cached"}));
+  EXPECT_EQ(found, (std::vector<std::string>{"nothing", "live", "shared", "cached", "stale"}));
 }
 
 // Names are all that comes from files; policies that need escapes in them are refused.

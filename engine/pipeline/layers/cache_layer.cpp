@@ -75,7 +75,7 @@ void CacheLayer::report(Visit& visit, LookupEvent::Result result) {
 Action CacheLayer::leave(Visit& visit, Outcome& outcome) {
   Frame& frame = visit.frame<Frame>();
   if (is_worth_storing(outcome)) {
-    visit.store().put(frame.key, outcome.reply, visit.now(), options_.ttl);
+    visit.store().put(frame.key, outcome.reply, visit.now(), keep_for_);
   }
   if (frame.role == Role::leader) {
     // The leader's deadline is its own affair: its followers may have more time.

@@ -16,7 +16,9 @@ namespace brownout {
 /// follower leads instead. No draws.
 class CacheLayer final : public Layer {
  public:
-  explicit CacheLayer(const CacheOptions& options) : options_(options) {}
+  /// `keep_for` is how long anybody in the pipeline will have a use for a stored reply.
+  CacheLayer(const CacheOptions& options, Duration keep_for)
+      : options_(options), keep_for_(keep_for) {}
 
   FrameLayout frame() const override { return FrameLayout::of<Frame>(); }
   Action enter(Visit& visit, Outcome& outcome) override;
@@ -64,6 +66,7 @@ class CacheLayer final : public Layer {
   static void unlink(Frame& follower);
 
   const CacheOptions options_;
+  const Duration keep_for_;
   std::mutex mutex_;  // of the flights and of what the frames in them say
   std::unordered_map<CacheKey, Flight, KeyHash> flights_;
 };

@@ -116,6 +116,8 @@ std::string describe_end(const Outcome& outcome) {
       return "cached " + *outcome.reply.text;
     case Served::fallback:
       return "default " + nlohmann::json::parse(*outcome.reply.text).dump();
+    case Served::stale:
+      return "stale " + *outcome.reply.text;
   }
   return "";
 }

@@ -103,6 +103,7 @@ TEST(EndOf, FollowsWhereTheAnswerCameFrom) {
   EXPECT_EQ(end_of(served(Served::shared)), CallEnd::success);
   EXPECT_EQ(end_of(served(Served::cached)), CallEnd::cached);
   EXPECT_EQ(end_of(served(Served::fallback)), CallEnd::degraded);
+  EXPECT_EQ(end_of(served(Served::stale)), CallEnd::degraded);
   EXPECT_EQ(end_of(Outcome::failure(timed_out)), CallEnd::failed);
 }
 

@@ -44,6 +44,22 @@ TEST(CacheLayer, AnswersWithoutAskingWheneverTheStoreDoes) {
               ElementsAre("0s call 1 ends: cached reply", "3s call 2 ends: cached reply"));
 }
 
+TEST(CacheLayer, SaysWhatItsLookupsFound) {
+  // 0s calls 1 and 2 for one prompt: a miss, and a flight to share | 5s call 3: a hit
+  Stage stage(R"([{ "cache": { "single_flight": true } }])");
+  stage.call_at(0s, {.id = 1});
+  stage.call_at(0s, {.id = 2});
+  stage.call_at(5s, {.id = 3});
+  stage.run();
+  std::vector<std::pair<CallId, LookupEvent::Result>> found;
+  for (const Event& event : stage.events()) {
+    if (event.what == Event::What::looked) found.emplace_back(event.call, event.lookup);
+  }
+  using enum LookupEvent::Result;
+  EXPECT_THAT(found, ElementsAre(std::pair(CallId{1}, miss), std::pair(CallId{2}, shared),
+                                 std::pair(CallId{3}, hit)));
+}
+
 TEST(CacheLayer, DoesNotKeepFailuresOrCutStreams) {
   Stage stage(plain);
   stage.script("gpt-4", {fails(server_error, 1s),

@@ -43,14 +43,16 @@ TEST(Engine, TellsObserversEverythingInOrder) {
   stage.run();
   EXPECT_THAT(
       stage.full_log(),
-      ElementsAre(
-          "0s call 1 asks a", "0s call 1 fails at a: server_error", "0s call 1 waits until 2s",
-          "2s call 1 asks a", "3s call 1 fails at a: server_error", "3s breaker a opens",
-          "3s call 1 asks b", "4s call 1 succeeds at b", "4s call 1 observed: success",
-          "4s call 1 ends: success", "10s call 2 is refused by a", "10s call 2 asks b",
-          "11s call 2 succeeds at b", "11s call 2 observed: success", "11s call 2 ends: success",
-          "30s breaker a half-opens", "30s call 3 asks a", "31s call 3 succeeds at a",
-          "31s breaker a closes", "31s call 3 observed: success", "31s call 3 ends: success"));
+      ElementsAre("0s call 1 looks for a reply: miss", "0s call 1 asks a",
+                  "0s call 1 fails at a: server_error", "0s call 1 waits until 2s",
+                  "2s call 1 asks a", "3s call 1 fails at a: server_error", "3s breaker a opens",
+                  "3s call 1 asks b", "4s call 1 succeeds at b", "4s call 1 observed: success",
+                  "4s call 1 ends: success", "10s call 2 looks for a reply: miss",
+                  "10s call 2 is refused by a", "10s call 2 asks b", "11s call 2 succeeds at b",
+                  "11s call 2 observed: success", "11s call 2 ends: success",
+                  "30s call 3 looks for a reply: miss", "30s breaker a half-opens",
+                  "30s call 3 asks a", "31s call 3 succeeds at a", "31s breaker a closes",
+                  "31s call 3 observed: success", "31s call 3 ends: success"));
   std::vector<Event> ends;
   for (const Event& event : stage.events()) {
     if (event.what == Event::What::observed) ends.push_back(event);
@@ -84,8 +86,9 @@ TEST(Engine, ACancelledCallEndsWithoutAWord) {
   stage.call({});
   stage.run_until(3s);
   stage.cancel(1);
-  EXPECT_THAT(stage.full_log(), ElementsAre("0s call 1 asks a", "3s call 1 forgets a",
-                                            "3s call 1 fails at a: cancelled"));
+  EXPECT_THAT(stage.full_log(),
+              ElementsAre("0s call 1 looks for a reply: miss", "0s call 1 asks a",
+                          "3s call 1 forgets a", "3s call 1 fails at a: cancelled"));
   EXPECT_EQ(stage.events().back().outcome.billed_input_tokens, 8U);
   EXPECT_TRUE(stage.is_quiet());
   stage.run();

@@ -122,6 +122,7 @@ class FailEveryStep : public ::testing::TestWithParam<Flight> {
       }
       case Served::cached:
       case Served::shared:
+      case Served::stale:
         ADD_FAILURE() << "nobody else has asked this";
     }
   }

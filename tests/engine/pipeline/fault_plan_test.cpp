@@ -137,6 +137,7 @@ class Judge {
         case What::observed:
         case What::hedged:
         case What::detached:
+        case What::looked:
           break;
       }
     }
@@ -250,7 +251,8 @@ class Judge {
         RC_ASSERT(outcome.committed == book.committed);
         break;
       case Served::shared:
-        RC_FAIL("none of these policies shares flights");
+      case Served::stale:
+        RC_FAIL("none of these policies shares flights or serves stale replies");
     }
   }
 

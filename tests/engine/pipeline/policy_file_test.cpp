@@ -228,7 +228,7 @@ TEST(PolicyFile, ReadsAFallbackAndWhatIsInsideItsRoutes) {
   EXPECT_FALSE(policy.main_route);
   ASSERT_EQ(policy.pipeline.size(), 2U);
   const auto& spec = std::get<FallbackSpec>(policy.pipeline[1]);
-  EXPECT_EQ(spec.options.routes, 2);
+  EXPECT_EQ(spec.options.routes.size(), 2U);
   EXPECT_EQ(spec.options.on.to_string(), OutcomeSet::any().to_string());
   EXPECT_TRUE(spec.options.cached);
   EXPECT_EQ(spec.options.cached_ttl, 2h);
@@ -243,11 +243,45 @@ TEST(PolicyFile, ReadsAFallbackAndWhatIsInsideItsRoutes) {
   EXPECT_EQ(spec.routes[1].role, "independent");
 }
 
+TEST(PolicyFile, ReadsWhenAFallbackTakesARoute) {
+  const Policy policy = policy_of(R"([ { "fallback": {
+      "routes": [
+        { "name": "a", "to": "x/a", "weight": 3, "pipeline": [] },
+        { "name": "b", "to": "x/b", "for": [ "context_length" ], "pipeline": [] } ],
+      "max_routes": 5, "when_all_refuse": { "wait": { "at_most": "4s" } },
+      "then": [ { "cached": { "stale": "24h" } } ], "order": "weighted" } } ])",
+                                  "");
+  const auto& options = std::get<FallbackSpec>(policy.pipeline[0]).options;
+  EXPECT_EQ(options.order, FallbackOptions::Order::weighted);
+  EXPECT_EQ(options.max_routes, 5);
+  EXPECT_EQ(options.wait_at_most, Duration{4s});
+  EXPECT_EQ(options.cached_stale, 24h);
+  ASSERT_EQ(options.routes.size(), 2U);
+  EXPECT_EQ(options.routes[0].weight, 3U);
+  EXPECT_FALSE(options.routes[0].only_for);
+  EXPECT_EQ(options.routes[1].weight, 1U);
+  ASSERT_TRUE(options.routes[1].only_for);
+  EXPECT_EQ(options.routes[1].only_for->to_string(), "context_length");
+  EXPECT_EQ(describe(policy),
+            "policy test\n"
+            "  fallback: on " +
+                FallbackOptions::default_on().to_string() +
+                ", drawn by weight\n"
+                "    route a to x/a, weight 3\n"
+                "    route b to x/b, weight 1, only for context_length\n"
+                "    when all refuse, a wait of at most 4s\n"
+                "    then a cached reply up to 1h old, a stale one up to 24h\n");
+}
+
 TEST(PolicyFile, TheFallbacksDefaultsAreNoLastResort) {
   const Policy policy = policy_of(
       R"([ { "fallback": { "routes": [ { "name": "a", "to": "x/a", "pipeline": [] } ] } } ])", "");
   const auto& options = std::get<FallbackSpec>(policy.pipeline[0]).options;
   EXPECT_FALSE(options.cached);
+  EXPECT_EQ(options.cached_stale, 0s);
+  EXPECT_EQ(options.order, FallbackOptions::Order::listed);
+  EXPECT_EQ(options.max_routes, FallbackOptions::routes_max);
+  EXPECT_FALSE(options.wait_at_most);
   EXPECT_EQ(options.cached_ttl, 1h);
   EXPECT_EQ(options.default_reply, nullptr);
   EXPECT_EQ(options.on.to_string(), FallbackOptions::default_on().to_string());

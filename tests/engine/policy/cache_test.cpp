@@ -27,8 +27,8 @@ TEST(Cache, AnEndlessTimeToLiveKeepsRepliesFresh) {
 
 TEST(Cache, OnlyCompleteLiveRepliesAreWorthStoring) {
   Outcome outcome;
-  for (const Served served :
-       {Served::nothing, Served::live, Served::shared, Served::cached, Served::fallback}) {
+  for (const Served served : {Served::nothing, Served::live, Served::shared, Served::cached,
+                              Served::fallback, Served::stale}) {
     outcome.served = served;
     EXPECT_EQ(is_worth_storing(outcome), served == Served::live);
   }

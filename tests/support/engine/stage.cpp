@@ -18,6 +18,11 @@ std::string model_of(std::string_view target) {
   return std::string(target.substr(target.find('/') + 1));
 }
 
+bool is_in_short_log(const Event& event) {
+  return event.what != Event::What::observed && event.what != Event::What::detached &&
+         event.what != Event::What::looked;
+}
+
 }  // namespace
 
 class SlowStore::Pending final : public Timer {
@@ -154,9 +159,7 @@ std::vector<std::string> Stage::lines(const std::function<bool(const Event&)>& w
 }
 
 std::vector<std::string> Stage::log() const {
-  return lines([](const Event& event) {
-    return event.what != Event::What::observed && event.what != Event::What::detached;
-  });
+  return lines(is_in_short_log);
 }
 
 std::vector<std::string> Stage::full_log() const {
@@ -165,8 +168,7 @@ std::vector<std::string> Stage::full_log() const {
 
 std::vector<std::string> Stage::log_of(CallId id) const {
   return lines([id](const Event& event) {
-    return event.call == id && event.what != Event::What::observed &&
-           event.what != Event::What::detached && event.what != Event::What::moved;
+    return event.call == id && is_in_short_log(event) && event.what != Event::What::moved;
   });
 }
 
@@ -218,11 +220,15 @@ void Stage::on_wait(const WaitEvent& wait) {
                      .at = now(),
                      .call = wait.call,
                      .route = wait.route,
-                     .until = wait.until});
+                     .until = wait.until,
+                     .reason = wait.reason});
   if (watcher != nullptr) watcher->on_wait(wait);
 }
 
 void Stage::on_lookup(const LookupEvent& lookup) {
+  EXPECT_EQ(lookup.at, now());
+  events_.push_back(
+      {.what = Event::What::looked, .at = now(), .call = lookup.call, .lookup = lookup.result});
   if (watcher != nullptr) watcher->on_lookup(lookup);
 }
 

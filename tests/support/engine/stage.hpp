@@ -45,8 +45,11 @@ class SlowStore final : public ReplyStore {
   void get(const CacheKey& key, ReplyLookup& lookup) override;
   void cancel(ReplyLookup& lookup) override;
   void put(const CacheKey& key, const Reply& reply, Instant now, Duration keep_for) override {
+    kept_for_.push_back(keep_for);
     replies_.put(key, reply, now, keep_for);
   }
+  /// For how long each reply was to be kept, in the order in which they were stored.
+  const std::vector<Duration>& kept_for() const { return kept_for_; }
 
  private:
   class Pending;
@@ -54,6 +57,7 @@ class SlowStore final : public ReplyStore {
   Runtime& runtime_;
   MemoryStore replies_;
   Duration delay_{0};
+  std::vector<Duration> kept_for_;
   std::map<ReplyLookup*, std::unique_ptr<Pending>> lookups_;
 };
 
@@ -94,7 +98,8 @@ class Stage final : private CallListener, private Observer {
   /// Destroys the engine.
   void shut_down() { engine_.reset(); }
 
-  /// Everything so far except what the observer heard of ends of calls and detachments.
+  /// Everything so far except what the observer heard of ends of calls and lookups, and
+  /// detachments.
   std::vector<std::string> log() const;
   /// Everything, without exception.
   std::vector<std::string> full_log() const;

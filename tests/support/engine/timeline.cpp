@@ -29,6 +29,20 @@ std::string_view end_text(const Outcome& outcome) {
       return "cached reply";
     case Served::fallback:
       return "default reply";
+    case Served::stale:
+      return "stale reply";
+  }
+  return "";
+}
+
+std::string_view wait_text(WaitReason reason) {
+  switch (reason) {
+    case WaitReason::retry:
+      return "";
+    case WaitReason::quota:
+      return "for its quota ";
+    case WaitReason::route:
+      return "for a route ";
   }
   return "";
 }
@@ -44,9 +58,12 @@ std::string what_text(const Event& event, const Names& names) {
     case Event::What::detached:
       return fmt::format("forgets {}", names.targets[event.target]);
     case Event::What::waited:
-      return "waits until " + format_duration(event.until - Instant{});
+      return fmt::format("waits {}until {}", wait_text(event.reason),
+                         format_duration(event.until - Instant{}));
     case Event::What::hedged:
       return "hedges";
+    case Event::What::looked:
+      return fmt::format("looks for a reply: {}", to_string(event.lookup));
     case Event::What::rejected:
       return fmt::format("is refused by {}", names.breakers[event.breaker]);
     case Event::What::observed:

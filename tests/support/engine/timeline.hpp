@@ -18,8 +18,9 @@ struct Event {
     asked,     ///< an attempt began: `target`, `limits`, `nth` at that target
     answered,  ///< an attempt ended: `target`, `route`, `outcome`, `since` when it began
     detached,  ///< the transport was told to forget an attempt: `target`
-    waited,    ///< a retry wait began: `until`
+    waited,    ///< a wait began: `until`, `reason`, `route`
     hedged,    ///< a copy began to race
+    looked,    ///< a stored reply was looked for: `lookup`
     moved,     ///< a breaker changed its state: `breaker`, `from`, `to`
     rejected,  ///< a breaker refused a call: `breaker`
     observed,  ///< the observer heard of a call's end: `outcome`, `attempts`, `billed`
@@ -40,6 +41,8 @@ struct Event {
   bool was_rejected = false;
   Instant since{};
   Instant until{};
+  WaitReason reason = WaitReason::retry;
+  LookupEvent::Result lookup{};
   Limits limits{};
   Outcome outcome{};
 };
@@ -51,6 +54,7 @@ struct Names {
 };
 
 /// "5s call 1 asks gpt-4", "6s call 1 fails at gpt-4: server_error", "6s call 1 waits until 10s",
+/// "6s call 1 waits for a route until 10s", "6s call 1 looks for a reply: miss",
 /// "6s breaker main opens", "6s call 1 is refused by main", "6s call 1 ends: default reply".
 /// Observed ends are told like ended ones, with "observed" in place of "ends".
 std::string to_string(const Event& event, const Names& names);

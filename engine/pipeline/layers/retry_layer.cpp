@@ -45,7 +45,8 @@ Action RetryLayer::leave(Visit& visit, Outcome& outcome) {
 }
 
 // A refusal of our own says nothing about the provider: it neither costs nor brings anything. What
-// was charged for a retry that a layer below turned away is given back, as nothing was sent.
+// was charged for a retry that a layer below turned away is given back, as nothing was sent; but it
+// stays spent when a copy of the call sent something meanwhile, which looks the same from here.
 void RetryLayer::settle_budget(Visit& visit, Frame& frame, const Outcome& outcome) {
   if (budget_ == nullptr) return;
   if (outcome.ok()) {

@@ -48,6 +48,7 @@ struct Plan {
   std::optional<bool> should_retry{};
   FaultId fault = no_fault;  ///< the fault that decided the outcome
   LimitHit hit{};            ///< the limit that refused it
+  RateLimits told{};         ///< what the answer's headers tell of the limits
 
   bool cut() const { return generates && kind != OutcomeKind::success; }
 };

@@ -149,25 +149,51 @@ Arrival ScriptedProvider::arrive(const ProviderRequest& request, Instant now) {
   if (fault.replaces_reply()) return {.plan = plan_claimed(fault, rules, request, at)};
 
   const LimitHit hit = charge(model, request, now);
-  if (hit.limit != LimitKind::none) return {.plan = plan_refused(hit, rules, request, at)};
-
+  if (hit.limit != LimitKind::none) {
+    return {.plan = told(model, plan_refused(hit, rules, request, at), now)};
+  }
   if (rules.after_limits) {
     const Claim later = claim(rules, true, draw, at);
     if (fault.spec == nullptr) fault = later;
   }
-  if (fault.replaces_reply()) return {.plan = plan_claimed(fault, rules, request, at)};
+  return admit(fault, rules, request, now, at);
+}
 
+// Past the limits: a fault, a slot, a place in the queue, or none of them.
+Arrival ScriptedProvider::admit(const Claim& fault, const Rules& rules,
+                                const ProviderRequest& request, Instant now, Duration at) {
+  Model& model = models_[request.model];
+  if (fault.replaces_reply()) {
+    return {.plan = told(model, plan_claimed(fault, rules, request, at), now)};
+  }
   const auto& slots = model.spec->limits.concurrent;
   if (!slots || model.running < static_cast<std::size_t>(*slots)) {
     ++model.running;
-    return {.plan = plan_reply(fault, rules, request, at)};
+    return {.plan = told(model, plan_reply(fault, rules, request, at), now)};
   }
   if (!may_wait(model)) {
     give_back(model, request, now);
-    return {.plan = plan_refused({.limit = LimitKind::concurrency}, rules, request, at)};
+    const LimitHit hit{.limit = LimitKind::concurrency};
+    return {.plan = told(model, plan_refused(hit, rules, request, at), now)};
   }
-  const std::uint64_t number = model.queue.push(plan_reply(fault, rules, request, at));
-  return {.queued = true, .ticket = {.model = request.model, .number = number}};
+  const Plan plan = told(model, plan_reply(fault, rules, request, at), now);
+  return {.queued = true, .ticket = {.model = request.model, .number = model.queue.push(plan)}};
+}
+
+// Where input and output are limited apart, the headers of tokens add the two up: Anthropic's
+// documentation of anthropic-ratelimit-tokens-remaining.
+Plan ScriptedProvider::told(const Model& model, Plan plan, Instant now) {
+  const auto add = [now](const std::optional<Bucket>& bucket, RateLimit& to) {
+    if (!bucket) return;
+    const bool first = to.limit < 0;
+    to.limit = bucket->limit() + (first ? 0 : to.limit);
+    to.remaining = bucket->remaining(now) + (first ? 0 : to.remaining);
+    to.reset_ns = std::max(to.reset_ns, bucket->reset_after(now).count());
+  };
+  add(model.requests, plan.told.requests);
+  add(model.tokens, plan.told.tokens);
+  add(model.output, plan.told.tokens);
+  return plan;
 }
 
 void ScriptedProvider::enter_phase(Duration at) {

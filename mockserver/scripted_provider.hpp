@@ -17,6 +17,9 @@
 // breaks a reply off is decided in step 1 or 3 like any other, but its request goes on to the end,
 // because the model works on it. If a limit refuses it, the fault is not injected.
 //
+// An answer tells of the limits what is left once its request has been charged or refused; a fault
+// that answers before the limits tells nothing.
+//
 // Latency faults slow down whatever answers: every time to the first byte becomes
 // time * product of `multiply` + sum of `add`, and generation is multiplied alike.
 
@@ -178,7 +181,10 @@ class ScriptedProvider {
   Slowdown slowdown(const Rules& rules, const ProviderRequest& request, Duration at);
   LimitHit charge(Model& model, const ProviderRequest& request, Instant now);
   static void give_back(Model& model, const ProviderRequest& request, Instant now);
+  Arrival admit(const Claim& fault, const Rules& rules, const ProviderRequest& request, Instant now,
+                Duration at);
   static bool may_wait(const Model& model);
+  static Plan told(const Model& model, Plan plan, Instant now);
 
   Plan plan_claimed(const Claim& claim, const Rules& rules, const ProviderRequest& request,
                     Duration at);

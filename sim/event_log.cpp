@@ -69,9 +69,12 @@ void EventLog::on_breaker(const BreakerEvent& event) {
 }
 
 void EventLog::on_rejection(const RejectionEvent& event) {
-  write(fmt::format(R"({{"event":"rejection","at_ns":{},"call":{},"breaker":"{}"}})"
+  const bool by_breaker = event.breaker != no_breaker;
+  write(fmt::format(R"({{"event":"rejection","at_ns":{},"call":{},"breaker":{},"outcome":"{}"}})"
                     "\n",
-                    ns(event.at), event.call, names_.breakers[event.breaker]));
+                    ns(event.at), event.call,
+                    by_breaker ? '"' + names_.breakers[event.breaker] + '"' : "null",
+                    to_string(event.kind)));
 }
 
 void EventLog::on_call(const CallEvent& event, const Outcome& outcome) {

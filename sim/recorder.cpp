@@ -108,8 +108,13 @@ void Recorder::on_breaker(const BreakerEvent& event) {
 }
 
 void Recorder::on_rejection(const RejectionEvent& event) {
-  digest_.add('R', event.call, event.breaker, nanoseconds(event.at));
-  ++stats_at(event.call_started).rejected_by_breaker[event.breaker];
+  if (event.breaker == no_breaker) {
+    digest_.add('R', event.call, event.breaker, nanoseconds(event.at),
+                static_cast<std::uint8_t>(event.kind));
+  } else {
+    digest_.add('R', event.call, event.breaker, nanoseconds(event.at));
+    ++stats_at(event.call_started).rejected_by_breaker[event.breaker];
+  }
   if (next_ != nullptr) next_->on_rejection(event);
 }
 

@@ -21,7 +21,7 @@ struct CallStats {
   std::uint64_t calls = 0;
   std::array<std::uint64_t, call_end_count> ended{};          ///< by CallEnd
   std::array<std::uint64_t, outcome_kind_count> failed_as{};  ///< failed calls by OutcomeKind
-  std::uint64_t rejected = 0;       ///< calls that at least one breaker turned away
+  std::uint64_t rejected = 0;       ///< calls that some policy turned away at least once
   std::uint64_t attempts = 0;       ///< that calls made
   std::uint64_t hedges = 0;         ///< copies that raced a call's first attempt
   std::uint64_t shared = 0;         ///< answered by another call's reply (single-flight)

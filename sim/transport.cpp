@@ -125,10 +125,11 @@ void SimTransport::Flight::fire() {
 
 void SimTransport::Flight::arrive() {
   const Request& request = *attempt_.request;
-  const mock::Arrival arrival = transport_.provider_.arrive(
-      {attempt_.target, attempt_.call, attempt_.nth_at_target, request.input_tokens,
-       static_cast<std::uint32_t>(request.tag), request.max_tokens, request.stream},
-      transport_.runtime_.now());
+  const mock::Arrival arrival =
+      transport_.provider_.arrive({attempt_.target, attempt_.call, attempt_.nth_at_target,
+                                   request.input_tokens, static_cast<std::uint32_t>(request.tag),
+                                   output_cap(request, attempt_.limits), request.stream},
+                                  transport_.runtime_.now());
   at_provider_ = true;
   if (!arrival.queued) {
     plan_ = arrival.plan;
@@ -211,6 +212,7 @@ Outcome SimTransport::Flight::outcome_of_plan() const {
   Outcome outcome = Outcome::failure(plan_.kind, plan_.status);
   outcome.retry_after = plan_.retry_after;
   outcome.should_retry = plan_.should_retry;
+  if (plan_.status != 0) outcome.limits = plan_.told;
   if (plan_.generates) {
     outcome.billed_input_tokens = plan_.billed_input_tokens;
     outcome.billed_output_tokens = plan_.delivered_tokens;

@@ -100,6 +100,10 @@ bool is_own_refusal(OutcomeKind kind) {
   return false;
 }
 
+bool is_own_refusal(const Outcome& outcome) {
+  return outcome.refused || is_own_refusal(outcome.kind);
+}
+
 ErrorClass classify(OutcomeKind kind) {
   BROWNOUT_CHECK(kind != OutcomeKind::success);
   return facts(kind).error_class;

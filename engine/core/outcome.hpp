@@ -58,6 +58,11 @@ inline constexpr std::size_t outcome_kind_count = 25;
 /// about a provider: it never feeds a breaker, a budget or a throttle.
 bool is_own_refusal(OutcomeKind kind);
 
+struct Outcome;
+/// The same for an outcome: some refusals of ours use a provider's word, because it would have said
+/// so (context_length, request_too_large); see Outcome::refused.
+bool is_own_refusal(const Outcome& outcome);
+
 /// What a policy may do about a failure (the guide's three classes).
 enum class ErrorClass : std::uint8_t {
   retryable,      ///< the same request may succeed later
@@ -111,17 +116,36 @@ std::string_view to_string(CallEnd end);
 using RouteId = std::uint16_t;
 inline constexpr RouteId no_route = 0xFFFF;
 
+/// What a provider told of one of its limits; -1 where it did not.
+struct RateLimit {
+  std::int64_t limit = -1;      ///< what fits when nothing is used
+  std::int64_t remaining = -1;  ///< of it, free when the provider took the request
+  std::int64_t reset_ns = -1;   ///< from then until all of it is free again, in nanoseconds
+
+  bool operator==(const RateLimit&) const = default;
+};
+
+/// What an answer told of the provider's limits per minute.
+struct RateLimits {
+  RateLimit requests;
+  RateLimit tokens;
+
+  bool operator==(const RateLimits&) const = default;
+};
+
 struct Outcome {
   OutcomeKind kind = OutcomeKind::success;
   Served served = Served::nothing;
   RouteId route = no_route;                ///< the route that produced it
   std::uint16_t status = 0;                ///< HTTP status; 0 where no answer came
   bool committed = false;                  ///< output already reached the caller: never start again
+  bool refused = false;                    ///< by a policy of ours, before anybody was asked
   std::uint32_t billed_input_tokens = 0;   ///< charged by the provider for this attempt
   std::uint32_t billed_output_tokens = 0;  ///< charged by the provider for this attempt
   std::optional<Duration> retry_after;  ///< the server's hint, or a refusal of ours: when to return
   std::optional<bool> should_retry;     ///< the server's own word on it (`x-should-retry`)
   Reply reply;                          ///< meaningful when `served` is not `nothing`
+  RateLimits limits;                    ///< as the answer told them; of a live answer only
 
   bool ok() const { return kind == OutcomeKind::success; }
   static Outcome failure(OutcomeKind kind, std::uint16_t status = 0) {

@@ -97,7 +97,7 @@ void Call::ride(Action action) {
         engine_.runtime_.arm(*this, action.at);
         return;
       case Action::Kind::park:
-        return park(true);
+        return park(std::min(action.at, limits_at(at_->depth).end));
       case Action::Kind::lookup:
         if (!look_up(action)) return;
         break;
@@ -121,7 +121,8 @@ void Call::resume(Signal signal) {
   Visit here = visit(*at_);
   const Action action = at_->layer->resume(here, signal, outcome_);
   // Granted in the meantime: the wake-up is on its way, and the limit has passed already.
-  if (signal == Signal::expired && action.kind == Action::Kind::park) return park(false);
+  const bool granted = action.kind == Action::Kind::park && action.at == never;
+  if (signal == Signal::expired && granted) return park(never);
   ride(action);
 }
 
@@ -183,10 +184,9 @@ void Call::account(const Outcome& outcome) {
                                outcome);
 }
 
-void Call::park(bool limited) {
+void Call::park(Instant limit) {
   stand_ = Stand::parked;
-  const Instant limit = limits_at(at_->depth).end;
-  if (limited && limit != never) engine_.runtime_.arm(*this, limit);
+  if (limit != never) engine_.runtime_.arm(*this, limit);
 }
 
 void Call::wake() {

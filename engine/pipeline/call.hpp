@@ -96,7 +96,7 @@ class Call final : private Timer, private AttemptListener, private ReplyLookup {
   void resume(Signal signal);
   bool send();
   bool look_up(Action& action);
-  void park(bool limited);
+  void park(Instant limit);
   void account(const Outcome& outcome);
   void end_ride();
   void finish();

@@ -72,4 +72,13 @@ void Visit::reject(BreakerId breaker) {
   observer().on_rejection({call_.id_, breaker, call_.started_, now()});
 }
 
+Outcome Visit::refuse(OutcomeKind kind, std::optional<Duration> retry_after) {
+  call_.whole_->rejected_ = true;
+  observer().on_rejection({call_.id_, no_breaker, call_.started_, now(), kind});
+  Outcome outcome = Outcome::failure(kind);
+  outcome.refused = true;
+  outcome.retry_after = retry_after;
+  return outcome;
+}
+
 }  // namespace brownout

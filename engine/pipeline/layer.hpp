@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "engine/core/outcome.hpp"
@@ -43,7 +44,7 @@ struct Action {
     fork,    ///< begin a further copy of the ride below, beside those under way
     hold,    ///< go on with what is under way: copies, or the call's own ride
     wait,    ///< resume(time) at `at`
-    park,    ///< resume(woken) after somebody's Call::wake(), resume(expired) at the limit
+    park,    ///< resume(woken) after somebody's Call::wake(), resume(expired) at `at` or the limit
     lookup,  ///< ask the reply store for the request's key, then resume(found) or resume(missed)
     turn,    ///< ride up with the outcome in hand
   };
@@ -56,7 +57,7 @@ struct Action {
   static Action fork() { return {Kind::fork, 0, {}}; }
   static Action hold() { return {Kind::hold, 0, {}}; }
   static Action wait(Instant at) { return {Kind::wait, 0, at}; }
-  static Action park() { return {Kind::park, 0, {}}; }
+  static Action park(Instant at = never) { return {Kind::park, 0, at}; }
   static Action lookup() { return {Kind::lookup, 0, {}}; }
   static Action turn() { return {Kind::turn, 0, {}}; }
 };
@@ -65,7 +66,7 @@ struct Action {
 enum class Signal : std::uint8_t {
   time,     ///< the wait is over
   woken,    ///< somebody woke the parked call
-  expired,  ///< the limit passed while parked
+  expired,  ///< the limit, or the instant park() was given, passed while parked
   found,    ///< the lookup has a reply: Visit::found()
   missed,   ///< the lookup has none
 };
@@ -134,6 +135,10 @@ class Visit {
 
   /// Reports that a breaker refused this call.
   void reject(BreakerId breaker);
+
+  /// Reports that this layer refuses the call and returns the outcome to turn with. Requires: no
+  /// lock is held. `kind`: an own refusal, or what the provider would have answered.
+  Outcome refuse(OutcomeKind kind, std::optional<Duration> retry_after = {});
 
   /// The call itself, to wake it while it is parked.
   Call& call() { return call_; }

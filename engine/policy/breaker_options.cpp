@@ -4,7 +4,7 @@ namespace brownout {
 
 Verdict judge(const BreakerOptions& options, const Outcome& outcome) {
   if (outcome.ok()) return Verdict::success;
-  if (is_own_refusal(outcome.kind)) return Verdict::refused;
+  if (is_own_refusal(outcome)) return Verdict::refused;
   if (outcome.kind == OutcomeKind::cancelled) return Verdict::neutral;
   const bool failed = options.failures.contains(outcome) || options.trip_on.contains(outcome);
   return failed ? Verdict::failure : Verdict::neutral;

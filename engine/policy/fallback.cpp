@@ -91,7 +91,7 @@ FallbackDecision FallbackState::after_failure(const FallbackOptions& options,
 
 // Once a route has been waited for, it is not known any more which one is back second: nobody asks.
 void FallbackState::note(const Outcome& outcome, Instant now) {
-  refused_by_all_ = refused_by_all_ && is_own_refusal(outcome.kind);
+  refused_by_all_ = refused_by_all_ && is_own_refusal(outcome);
   if (!refused_by_all_ || !outcome.retry_after) return;
   const Instant back = after(now, *outcome.retry_after);
   if (back < back_) {
@@ -130,7 +130,7 @@ Outcome answer_by_default(const FallbackOptions& options) {
 }
 
 bool is_better_to_give_back(const Outcome& candidate, const Outcome& kept) {
-  return is_own_refusal(kept.kind) && !is_own_refusal(candidate.kind);
+  return is_own_refusal(kept) && !is_own_refusal(candidate);
 }
 
 }  // namespace brownout

@@ -112,7 +112,7 @@ HedgeStep on_copy_end(const HedgeOptions& options, HedgeState& state, HedgeBudge
                       const Outcome& outcome, Instant now) {
   BROWNOUT_CHECK(state.in_flight > 0);
   --state.in_flight;
-  if (is_own_refusal(outcome.kind)) {
+  if (is_own_refusal(outcome)) {
     state.denied = true;
     return state.in_flight > 0 ? HedgeStep::wait : HedgeStep::settle;
   }

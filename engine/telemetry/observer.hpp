@@ -101,7 +101,7 @@ struct RejectionEvent {
   BreakerId breaker = 0;  ///< `no_breaker` when something else refused
   Instant call_started{};
   Instant at{};
-  OutcomeKind kind = OutcomeKind::breaker_open;  ///< who: an own refusal
+  OutcomeKind kind = OutcomeKind::breaker_open;  ///< what it was told
 };
 
 struct CallEvent {
@@ -110,7 +110,7 @@ struct CallEvent {
   Instant ended{};
   std::uint32_t attempts = 0;
   std::uint64_t billed_tokens = 0;  ///< over all its attempts
-  bool rejected = false;            ///< some breaker turned it away at least once
+  bool rejected = false;            ///< some policy turned it away at least once
 };
 
 class Observer {

@@ -33,6 +33,11 @@ struct Limits {
   bool hold_output = false;
 };
 
+/// The cap on the output that holds under these limits; 0 = the model's own.
+inline std::uint32_t output_cap(const Request& request, const Limits& limits) {
+  return limits.max_tokens != 0 ? limits.max_tokens : request.max_tokens;
+}
+
 struct Attempt {
   CallId call = 0;
   std::uint32_t nth_at_target = 0;  ///< 0 for the call's first attempt at this target

@@ -121,6 +121,36 @@ TEST(Limits, LeavingEarlySettlesOnlyWhatWasGenerated) {
   EXPECT_EQ(output->limit() - output->remaining(at(125ms)), 3);
 }
 
+TEST(Limits, AnswersAndRefusalsTellWhatIsLeft) {
+  World world = openai(R"({"rpm": 2, "tpm": 400})");
+  const RateLimits after_one{
+      .requests = {.limit = 2, .remaining = 1, .reset_ns = 30'000'000'000},
+      .tokens = {.limit = 400, .remaining = 300, .reset_ns = 15'000'000'000}};
+  EXPECT_EQ(world.serve(request(1), 0s).told, after_one);
+  world.serve(request(2), 0s);
+  const Plan refused = world.serve(request(3), 0s);
+  EXPECT_EQ(refused.kind, OutcomeKind::rate_limited);
+  EXPECT_EQ(refused.told.requests.remaining, 0);
+  EXPECT_EQ(refused.told.tokens.remaining, 200);
+}
+
+TEST(Limits, AnthropicsTokensAreInputAndOutputTogether) {
+  World world = anthropic(R"({"itpm": 1000, "otpm": 600})");
+  ProviderRequest asked = request(1);
+  asked.model = claude;
+  const RateLimits told{.requests = {},
+                        .tokens = {.limit = 1600, .remaining = 1500, .reset_ns = 6'000'000'000}};
+  EXPECT_EQ(world.serve(asked, 0s).told, told);
+}
+
+TEST(Limits, AFaultBeforeTheLimitsTellsNothingAndOneAfterThemDoes) {
+  World before = openai(R"({"rpm": 9})", R"([{"on": "openai/gpt-4", "error": "server_error"}])");
+  EXPECT_EQ(before.serve(request(1), 0s).told, RateLimits{});
+  World later = openai(R"({"rpm": 9})", R"([{"on": "openai/gpt-4", "error": "server_error",
+                                             "after_limits": true}])");
+  EXPECT_EQ(later.serve(request(1), 0s).told.requests.remaining, 8);
+}
+
 TEST(Limits, FaultsComeFirstAndChargeNothing) {
   World world =
       openai(R"({"rpm": 1})", R"([{"on": "openai/gpt-4", "error": "server_error", "first": 3}])");

@@ -64,10 +64,18 @@ TEST(EventLog, EveryEventIsAnObjectWithItsFields) {
   EXPECT_EQ(lines[2], Json::parse(R"({"event": "breaker", "at_ns": 5000000000,
       "breaker": "gpt-3.5_x#2", "from": "closed", "to": "half_open"})"));
   EXPECT_EQ(lines[3], Json::parse(R"({"event": "rejection", "at_ns": 6000000000, "call": 7,
-      "breaker": "gpt-3.5_x#2"})"));
+      "breaker": "gpt-3.5_x#2", "outcome": "breaker_open"})"));
   EXPECT_EQ(lines[4], Json::parse(R"({"event": "call", "at_ns": 8000000000, "call": 7,
       "started_ns": 1000000000, "end": "failed", "outcome": "rate_limited", "served": "nothing",
       "route": "gpt-3.5_x", "attempts": 2, "billed_tokens": 150})"));
+}
+
+TEST(EventLog, ARefusalThatIsNoBreakersSaysWhatTheCallWasTold) {
+  const File file(std::tmpfile());
+  EventLog log(file.get(), names);
+  log.on_rejection({7, no_breaker, at(1s), at(6s), OutcomeKind::bulkhead_full});
+  EXPECT_EQ(lines_of(file.get()).at(0), Json::parse(R"({"event": "rejection",
+      "at_ns": 6000000000, "call": 7, "breaker": null, "outcome": "bulkhead_full"})"));
 }
 
 TEST(EventLog, WhatIsAbsentIsNull) {

@@ -201,6 +201,15 @@ TEST_F(RecorderTest, TheDigestTakesInEveryRecordAndItsOrder) {
   EXPECT_NE(digest_of([&] { a(); }), both);
   EXPECT_NE(digest_of([&] { call({.took = 1s + 1ns}), b(); }), both);
   EXPECT_NE(digest_of([&] { a(), recorder_->on_rejection({1, 0, at(1s), at(2s)}); }), both);
+  const auto refused = [&](OutcomeKind kind) {
+    return digest_of([&] { recorder_->on_rejection({1, no_breaker, at(1s), at(2s), kind}); });
+  };
+  EXPECT_NE(refused(OutcomeKind::throttled), refused(OutcomeKind::bulkhead_full));
+}
+
+TEST_F(RecorderTest, ARefusalThatIsNoBreakersIsCountedAtNone) {
+  recorder_->on_rejection({7, no_breaker, at(1s), at(2s), OutcomeKind::throttled});
+  for (const std::uint64_t count : finish().total.rejected_by_breaker) EXPECT_EQ(count, 0U);
 }
 
 // More records than the buffer before the hash holds.

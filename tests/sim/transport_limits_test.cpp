@@ -36,6 +36,27 @@ TEST(SimTransportLimits, TheEndPassesAtItsInstant) {
   }
 }
 
+TEST(SimTransportLimits, ACapOnTheOutputHoldsInPlaceOfTheRequests) {
+  Stage stage;
+  const Probe& capped = stage.start({.limits = {.max_tokens = 4}});
+  const Probe& loose = stage.start({.limits = {.max_tokens = 50}, .call = 1});
+  stage.run();
+  EXPECT_ENDED(capped, 150ms, "success");
+  EXPECT_BILLED(*capped.outcome, 100, 4);
+  EXPECT_BILLED(*loose.outcome, 100, 11);
+}
+
+TEST(SimTransportLimits, AnAnswerTellsWhatIsLeftOfTheProvidersLimits) {
+  Stage stage(Scene{.gpt4_limits = R"({"rpm": 60, "tpm": 1000})"});
+  const Probe& probe = stage.start();
+  const Probe& lost = stage.start({.limits = {.end = at(50ms)}, .call = 1});
+  stage.run();
+  const RateLimits told{.requests = {.limit = 60, .remaining = 59, .reset_ns = 1'000'000'000},
+                        .tokens = {.limit = 1000, .remaining = 900, .reset_ns = 6'000'000'000}};
+  EXPECT_EQ(probe.outcome->limits, told);
+  EXPECT_EQ(lost.outcome->limits, RateLimits{}) << "no answer came";
+}
+
 TEST(SimTransportLimits, AnEndBeforeTheFirstTokenLeavesTheCallerFree) {
   Stage stage;
   const Probe& at_first_token = stage.start({.limits = {.end = at(120ms)}, .call = 0});

@@ -58,7 +58,7 @@ void RetryLayer::settle_budget(Visit& visit, Frame& frame, const Outcome& outcom
     budget_->give_back(visit.now(), *frame.charge);
     frame.charge.reset();
   }
-  if (is_own_refusal(outcome.kind)) return;
+  if (is_own_refusal(outcome)) return;
   const bool stop = outcome.should_retry == false;
   budget_->on_failure(visit.now(), outcome, stop ? Pushback::stop : Pushback::none);
 }

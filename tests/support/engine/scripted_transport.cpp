@@ -38,6 +38,7 @@ Course play(const Answer& answer, const Attempt& attempt, Instant now) {
     course.outcome.retry_after = answer.retry_after;
     course.outcome.should_retry = answer.should_retry;
     course.outcome.status = answer.status;
+    course.outcome.limits = answer.limits;
   }
   course.outcome.billed_input_tokens = answer.billed_tokens;
   return course;

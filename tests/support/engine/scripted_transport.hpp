@@ -26,6 +26,7 @@ struct Answer {
   std::optional<bool> should_retry{};
   std::uint16_t status = 0;
   std::uint32_t billed_tokens = 0;  ///< input tokens charged, whatever the outcome
+  RateLimits limits{};              ///< told by an answer that comes in time
 };
 
 inline Answer succeeds(Duration takes) {

@@ -65,6 +65,9 @@ std::string what_text(const Event& event, const Names& names) {
     case Event::What::looked:
       return fmt::format("looks for a reply: {}", to_string(event.lookup));
     case Event::What::rejected:
+      if (event.breaker == no_breaker) {
+        return fmt::format("is refused: {}", to_string(event.outcome.kind));
+      }
       return fmt::format("is refused by {}", names.breakers[event.breaker]);
     case Event::What::observed:
       return fmt::format("observed: {}", end_text(event.outcome));

@@ -22,7 +22,7 @@ struct Event {
     hedged,    ///< a copy began to race
     looked,    ///< a stored reply was looked for: `lookup`
     moved,     ///< a breaker changed its state: `breaker`, `from`, `to`
-    rejected,  ///< a breaker refused a call: `breaker`
+    rejected,  ///< a policy refused a call: `breaker`, or `outcome` when it was none
     observed,  ///< the observer heard of a call's end: `outcome`, `attempts`, `billed`
     ended,     ///< the caller got `outcome`
   };
@@ -55,7 +55,8 @@ struct Names {
 
 /// "5s call 1 asks gpt-4", "6s call 1 fails at gpt-4: server_error", "6s call 1 waits until 10s",
 /// "6s call 1 waits for a route until 10s", "6s call 1 looks for a reply: miss",
-/// "6s breaker main opens", "6s call 1 is refused by main", "6s call 1 ends: default reply".
+/// "6s breaker main opens", "6s call 1 is refused by main", "6s call 1 is refused: throttled",
+/// "6s call 1 ends: default reply".
 /// Observed ends are told like ended ones, with "observed" in place of "ends".
 std::string to_string(const Event& event, const Names& names);
 

@@ -35,6 +35,7 @@ enum class Purpose : std::uint32_t {
   store_latency = 16,
   breaker_jitter = 17,
   route_order = 18,
+  throttle = 19,
 };
 
 /// The numbers drawn at one address, in order. Satisfies UniformRandomBitGenerator.

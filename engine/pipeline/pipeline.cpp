@@ -4,12 +4,17 @@
 
 #include "engine/core/check.hpp"
 #include "engine/pipeline/layers/breaker_layer.hpp"
+#include "engine/pipeline/layers/bulkhead_layer.hpp"
 #include "engine/pipeline/layers/cache_layer.hpp"
 #include "engine/pipeline/layers/fallback_layer.hpp"
 #include "engine/pipeline/layers/hedge_layer.hpp"
+#include "engine/pipeline/layers/rate_limit_layer.hpp"
 #include "engine/pipeline/layers/retry_layer.hpp"
+#include "engine/pipeline/layers/throttle_layer.hpp"
 #include "engine/pipeline/layers/timeout_layer.hpp"
+#include "engine/pipeline/layers/token_limit_layer.hpp"
 #include "engine/pipeline/shared_budget.hpp"
+#include "engine/policy/model_windows.hpp"
 
 namespace brownout {
 namespace {
@@ -206,6 +211,28 @@ struct Pipeline::Builder {
   void make_layer(Node& node, const TimeoutOptions& options) {
     node.name = "timeout" + where(node.route);
     node.layer = std::make_unique<TimeoutLayer>(options);
+  }
+  void make_layer(Node& node, const RateLimitSpec& spec) {
+    node.name = "rate_limit" + where(node.route);
+    node.layer = std::make_unique<RateLimitLayer>(spec, node.route);
+  }
+  void make_layer(Node& node, const BulkheadSpec& spec) {
+    node.name = "bulkhead" + where(node.route);
+    node.layer = std::make_unique<BulkheadLayer>(spec);
+  }
+  void make_layer(Node& node, const AdaptiveConcurrencySpec& spec) {
+    node.name = "adaptive_concurrency" + where(node.route);
+    node.layer = std::make_unique<AdaptiveConcurrencyLayer>(spec);
+  }
+  void make_layer(Node& node, const ThrottleOptions& options) {
+    node.name = "throttle" + where(node.route);
+    node.layer = std::make_unique<ThrottleLayer>(options, seed, node.name);
+  }
+  void make_layer(Node& node, const TokenLimitSpec& spec) {
+    const bool known = spec.window == 0 && node.route != no_route;
+    node.name = "token_limit" + where(node.route);
+    node.layer = std::make_unique<TokenLimitLayer>(
+        spec.limit, known ? model_window(targets[node.route]) : spec.window);
   }
 };
 

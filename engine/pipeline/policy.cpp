@@ -117,6 +117,11 @@ struct Describer {
          std::string(should_retry(options.hint.obey_should_retry)));
   }
   void operator()(const BreakerOptions& options) { line("breaker: " + describe(options)); }
+  void operator()(const RateLimitSpec& spec) { line(describe(spec)); }
+  void operator()(const BulkheadSpec& spec) { line(describe(spec)); }
+  void operator()(const AdaptiveConcurrencySpec& spec) { line(describe(spec)); }
+  void operator()(const ThrottleOptions& options) { line(describe(options)); }
+  void operator()(const TokenLimitSpec& spec) { line(describe(spec)); }
   void operator()(const FallbackSpec& spec) {
     const FallbackOptions& options = spec.options;
     const bool weighted = options.order == FallbackOptions::Order::weighted;

@@ -10,6 +10,7 @@
 #include "engine/core/document.hpp"
 #include "engine/core/result.hpp"
 #include "engine/core/time.hpp"
+#include "engine/pipeline/limit_specs.hpp"
 #include "engine/policy/breaker.hpp"
 #include "engine/policy/budget.hpp"
 #include "engine/policy/cache.hpp"
@@ -34,7 +35,8 @@ struct HedgeSpec {
 
 /// One layer and its options, outermost first in a pipeline.
 using LayerSpec = std::variant<CacheOptions, FallbackSpec, BreakerOptions, RetryOptions,
-                               TimeoutOptions, HedgeSpec>;
+                               TimeoutOptions, HedgeSpec, RateLimitSpec, BulkheadSpec,
+                               AdaptiveConcurrencySpec, ThrottleOptions, TokenLimitSpec>;
 
 /// A way to a model. Leads to "provider/model", to "role:NAME", or to the first with the second as
 /// what to use in worlds that lack it.

@@ -16,14 +16,41 @@ namespace {
 constexpr std::size_t routes_max = FallbackOptions::routes_max;
 constexpr std::size_t depth_max = 16;  // layers inside each other, routes included
 
-const std::vector<std::string_view> layer_names{"cache", "fallback", "breaker",
-                                                "retry", "timeout",  "hedge"};
+const std::vector<std::string_view> layer_names{"cache",      "fallback",   "breaker",
+                                                "retry",      "timeout",    "hedge",
+                                                "rate_limit", "bulkhead",   "adaptive_concurrency",
+                                                "throttle",   "token_limit"};
 
 // The names of providers and models are theirs: some have colons and at signs.
 bool is_model_name(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
     return is_word(c) || std::string_view(".-:@+").find(c) != std::string_view::npos;
   });
+}
+
+template <class Options>
+void read_into(std::vector<LayerSpec>& layers, const Node& node, Problems& problems,
+               void (*read)(const Node&, Problems&, Options&)) {
+  read(node, problems, std::get<Options>(layers.emplace_back(std::in_place_type<Options>)));
+}
+
+// False when `key` names none of the layers that limit.
+bool read_limit(std::string_view key, const Node& node, Problems& problems,
+                std::vector<LayerSpec>& layers) {
+  if (key == "rate_limit") {
+    read_into(layers, node, problems, read_rate_limit);
+  } else if (key == "bulkhead") {
+    read_into(layers, node, problems, read_bulkhead);
+  } else if (key == "adaptive_concurrency") {
+    read_into(layers, node, problems, read_adaptive_concurrency);
+  } else if (key == "throttle") {
+    read_into(layers, node, problems, read_throttle);
+  } else if (key == "token_limit") {
+    read_into(layers, node, problems, read_token_limit);
+  } else {
+    return false;
+  }
+  return true;
 }
 
 class PolicyReader {
@@ -256,6 +283,8 @@ void PolicyReader::read_layer(const Node& node, std::vector<LayerSpec>& layers, 
   } else if (member.key == "hedge") {
     auto& hedge = std::get<HedgeSpec>(layers.emplace_back(std::in_place_type<HedgeSpec>));
     read_hedge(options, problems_, hedge.options, hedge.budget);
+  } else if (read_limit(member.key, options, problems_, layers)) {
+    return;
   } else if (member.key == "fallback") {
     FallbackSpec spec;
     read_fallback(options, spec, depth + layers.size() + 1);

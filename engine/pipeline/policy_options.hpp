@@ -4,6 +4,7 @@
 // wrong becomes a problem with its place.
 
 #include "engine/core/document.hpp"
+#include "engine/pipeline/limit_specs.hpp"
 #include "engine/policy/breaker.hpp"
 #include "engine/policy/budget.hpp"
 #include "engine/policy/cache.hpp"
@@ -20,6 +21,11 @@ void read_retry(const Node& node, Problems& problems, RetryOptions& options);
 void read_timeout(const Node& node, Problems& problems, TimeoutOptions& options);
 void read_hedge(const Node& node, Problems& problems, HedgeOptions& options,
                 HedgeBudgetOptions& budget);
+void read_rate_limit(const Node& node, Problems& problems, RateLimitSpec& spec);
+void read_bulkhead(const Node& node, Problems& problems, BulkheadSpec& spec);
+void read_adaptive_concurrency(const Node& node, Problems& problems, AdaptiveConcurrencySpec& spec);
+void read_throttle(const Node& node, Problems& problems, ThrottleOptions& options);
+void read_token_limit(const Node& node, Problems& problems, TokenLimitSpec& spec);
 
 /// { "quota": … }, { "success_ratio": … } or { "call_share": … }.
 void read_budget(const Node& node, Problems& problems, BudgetOptions& options);

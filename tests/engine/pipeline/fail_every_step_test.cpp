@@ -24,6 +24,7 @@ struct Flight {
   const char* policy;
   std::uint32_t most_attempts;  ///< of one call
   bool always_answers;          ///< because of a default reply
+  const char* folder = "scenarios/policies/";
 };
 
 // What goes differently this time.
@@ -38,7 +39,7 @@ struct Change {
 class FailEveryStep : public ::testing::TestWithParam<Flight> {
  protected:
   static Policy load(const Flight& flight) {
-    auto policy = load_policy(std::string("scenarios/policies/") + flight.policy + ".json");
+    auto policy = load_policy(flight.folder + std::string(flight.policy) + ".json");
     EXPECT_TRUE(policy) << flight.policy;
     return policy ? std::move(*policy) : Policy{};
   }
@@ -197,7 +198,8 @@ TEST_P(FailEveryStep, AndBeCancelledAtEveryStepAndTheBooksBalance) {
 INSTANTIATE_TEST_SUITE_P(With, FailEveryStep,
                          ::testing::Values(Flight{"guide-layered", 6, true},
                                            Flight{"guide-breaker-class", 6, true},
-                                           Flight{"recommended", 4, false}),
+                                           Flight{"recommended", 4, false},
+                                           Flight{"limited", 4, false, "tests/corpus/policies/"}),
                          [](const auto& instance) {
                            std::string name = instance.param.policy;
                            std::ranges::replace(name, '-', '_');

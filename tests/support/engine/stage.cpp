@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "engine/core/check.hpp"
+#include "engine/pipeline/layers/bulkhead_layer.hpp"
+#include "engine/pipeline/layers/rate_limit_layer.hpp"
 #include "engine/pipeline/pipeline.hpp"
 
 namespace brownout::testing {
@@ -119,6 +122,10 @@ void Stage::call(const CallPlan& plan) {
   Request& request = requests_[plan.id];
   request.key = {plan.prompt, plan.prompt};
   request.stream = plan.stream;
+  request.input_tokens = plan.input_tokens;
+  request.max_tokens = plan.max_tokens;
+  request.tokens_estimated = plan.tokens_estimated;
+  request.priority = plan.priority;
   starting_ = true;
   calls_[plan.id] = &engine_->start(plan.id, request, plan.deadline, *this);
   starting_ = false;
@@ -185,7 +192,27 @@ const Breaker& Stage::breaker(std::string_view name) const {
   BROWNOUT_UNREACHABLE("no breaker has this name");
 }
 
+void Stage::each_layer(const std::function<void(const Layer&)>& look) const {
+  std::vector<const Pipeline::Node*> rest{&engine_->pipeline().root()};
+  while (!rest.empty()) {
+    const Pipeline::Node* node = rest.back();
+    rest.pop_back();
+    if (node->layer) look(*node->layer);
+    for (const auto& child : node->children | std::views::reverse) rest.push_back(child.get());
+  }
+}
+
 bool Stage::is_quiet() {
+  bool all_given_back = true;
+  each_layer([&](const Layer& layer) {
+    if (const auto* bulkhead = dynamic_cast<const BulkheadLayer*>(&layer)) {
+      all_given_back &= bulkhead->bulkhead().holders() == 0 && bulkhead->bulkhead().queued() == 0;
+    }
+    if (const auto* limit = dynamic_cast<const RateLimitLayer*>(&layer)) {
+      all_given_back &= limit->limiter() == nullptr || limit->limiter()->waiting() == 0;
+    }
+  });
+  if (!all_given_back) return false;
   for (const auto& info : engine_->pipeline().breakers()) {
     if (info.breaker->probes_in_flight() != 0) return false;
   }
@@ -258,7 +285,8 @@ void Stage::on_rejection(const RejectionEvent& rejection) {
   events_.push_back({.what = Event::What::rejected,
                      .at = now(),
                      .call = rejection.call,
-                     .breaker = rejection.breaker});
+                     .breaker = rejection.breaker,
+                     .outcome = Outcome::failure(rejection.kind)});
   if (watcher != nullptr) watcher->on_rejection(rejection);
 }
 

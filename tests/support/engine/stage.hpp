@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/core/check.hpp"
 #include "engine/pipeline/engine.hpp"
 #include "engine/pipeline/policy.hpp"
 #include "engine/store/memory_store.hpp"
@@ -70,6 +71,10 @@ struct CallPlan {
   std::uint64_t prompt = 0;  ///< calls with the same one may share a reply
   Instant deadline = never;
   bool stream = false;
+  std::uint32_t input_tokens = 0;
+  std::uint32_t max_tokens = 0;
+  bool tokens_estimated = false;
+  std::uint8_t priority = 0;
 };
 
 /// *Ownership*: owns everything on it. Targets are called by their model's name, "gpt-4" for
@@ -114,7 +119,12 @@ class Stage final : private CallListener, private Observer {
 
   const Breaker& breaker(std::string_view name) const;
 
-  /// No call unfinished, no attempt or lookup in flight, no permit out, no timer armed.
+  /// The first layer of this kind, from the outside in. Requires: there is one.
+  template <class Kind>
+  const Kind& layer() const;
+
+  /// No call unfinished, no attempt or lookup in flight, no permit or place out, nobody in line, no
+  /// timer armed.
   bool is_quiet();
 
   sim::Context& context() { return context_; }
@@ -146,6 +156,7 @@ class Stage final : private CallListener, private Observer {
   void on_call(const CallEvent& call, const Outcome& outcome) override;
 
   std::vector<std::string> lines(const std::function<bool(const Event&)>& wanted) const;
+  void each_layer(const std::function<void(const Layer&)>& look) const;
 
   std::vector<Event> events_;
   sim::Context context_;
@@ -160,5 +171,15 @@ class Stage final : private CallListener, private Observer {
   std::unique_ptr<Engine> engine_;
   bool starting_ = false;
 };
+
+template <class Kind>
+const Kind& Stage::layer() const {
+  const Kind* found = nullptr;
+  each_layer([&](const Layer& layer) {
+    if (found == nullptr) found = dynamic_cast<const Kind*>(&layer);
+  });
+  BROWNOUT_CHECK(found != nullptr);
+  return *found;
+}
 
 }  // namespace brownout::testing

@@ -51,7 +51,7 @@ class RateLimitLayer final : public Layer {
 
   const RateLimitSpec spec_;
   const RouteId route_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::optional<RateLimiter> limiter_;
   Instant latest_{};  // threads may read the clock in one order and come here in another
 };

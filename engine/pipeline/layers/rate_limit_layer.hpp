@@ -16,8 +16,9 @@ namespace brownout {
 ///
 /// Counts rides, so it belongs inside a retry. A share goes back whole when nobody was asked; it is
 /// settled with what the outcome says was billed; of an attempt that is abandoned under way nobody
-/// knows what it took, so all of it counts. What a provider tells of its limits is learned from
-/// every live answer. The first minute begins with the first call.
+/// knows what it took, so all of it counts. Of copies that race each other, one that asked nobody
+/// may count a request all the same, because another did meanwhile. What a provider tells of its
+/// limits is learned from every live answer. The first minute begins with the first call.
 ///
 /// *Threads*: calls may be on several; the limiter is guarded. No draws.
 class RateLimitLayer final : public Layer {

@@ -18,7 +18,7 @@ bool is_accepted(const Outcome& outcome) {
 }  // namespace
 
 Action ThrottleLayer::enter(Visit& visit, Outcome& outcome) {
-  Draws draws = draws_.at(visit.call_id(), visit.attempts());
+  Draws draws = draws_.at(visit.call_id(), visit.attempts() ^ visit.copy() << 16);
   std::optional<Throttle::Ticket> ticket;
   {
     const std::lock_guard lock(mutex_);

@@ -15,9 +15,10 @@ namespace brownout {
 /// account's own fault. Not accepted are failures blamed on the provider, and rate limits, which
 /// are its way to refuse. Rides on which nobody was asked, and refusals of ours, count neither way.
 ///
-/// *Threads*: calls may be on several; the counts are guarded. *Determinism*: one word per call and
-/// number of attempts so far, while anything is rejected at all. So a call that comes again without
-/// having asked anybody draws the same number: asking twice does not improve its odds.
+/// *Threads*: calls may be on several; the counts are guarded. *Determinism*: one word per call,
+/// copy and number of attempts so far, while anything is rejected at all. So a call that comes
+/// again without having asked anybody draws the same number: asking twice does not improve its
+/// odds.
 class ThrottleLayer final : public Layer {
  public:
   ThrottleLayer(const ThrottleOptions& options, std::uint64_t seed, std::string_view name)

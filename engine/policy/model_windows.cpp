@@ -10,10 +10,12 @@ struct ModelWindow {
   std::uint32_t tokens;
 };
 
-// OpenAI: the model pages of platform.openai.com/docs/models, where the window is "inclusive of
-// both input, output, and reasoning tokens". Anthropic: the page "Context windows" of
-// platform.claude.com, which names the models with 1M and gives all others 200k. Read in November
-// 2026. A generation whose later members may differ is listed member by member.
+// Collected in November 2026 from texts that cite the vendors: OpenAI's model pages
+// (platform.openai.com/docs/models, where the window is "inclusive of both input, output, and
+// reasoning tokens") and Anthropic's page "Context windows" (platform.claude.com). Only the entries
+// for claude-opus-4-6 and claude-sonnet-5 were read there; where sources disagree (claude-sonnet-4
+// and 4-5: 200k or 1M) the smaller number stands. A window in the policy file overrides these. A
+// generation whose later members may differ is listed member by member.
 constexpr std::array known{
     ModelWindow{"gpt-3.5-turbo", 16'385},
     ModelWindow{"gpt-3.5-turbo-instruct", 4'096},

@@ -42,7 +42,8 @@ TEST(RateLimitLayer, WhoIsOverTheQuotaWaitsForTheInstantItWasTold) {
   for (CallId id = 1; id <= 4; ++id) stage.call({.id = id});
   stage.run();
   EXPECT_THAT(stage.log(), ElementsAre("0s call 1 asks gpt-4", "0s call 2 asks gpt-4",
-                                       "0s call 3 waits until 6s", "0s call 4 waits until 12s",
+                                       "0s call 3 waits for its quota until 6s",
+                                       "0s call 4 waits for its quota until 12s",
                                        "1s call 1 succeeds at gpt-4", "1s call 1 ends: success",
                                        "1s call 2 succeeds at gpt-4", "1s call 2 ends: success",
                                        "6s call 3 asks gpt-4", "7s call 3 succeeds at gpt-4",
@@ -71,7 +72,7 @@ TEST(RateLimitLayer, AWaitBeyondTheDeadlineIsRefusedAtOnce) {
   stage.call({.id = 4, .deadline = at(6s + 1ns)});
   stage.run_until(0s);
   EXPECT_EQ(stage.outcome(3).kind, client_rate_limited);
-  EXPECT_THAT(stage.log_of(4), ElementsAre("0s call 4 waits until 6s"));
+  EXPECT_THAT(stage.log_of(4), ElementsAre("0s call 4 waits for its quota until 6s"));
 }
 
 TEST(RateLimitLayer, ARequestLargerThanTheWholeLimitIsTooLargeAndNotAskedToComeBack) {
@@ -93,7 +94,7 @@ TEST(RateLimitLayer, WhatWasNotUsedIsGivenBackAndServesWhoWaitsSooner) {
   stage.call({.id = 2, .input_tokens = 100, .max_tokens = 500});
   stage.run_until(10s);
   EXPECT_THAT(stage.log_of(2),
-              ElementsAre("0s call 2 waits until 1m", "5s call 2 asks gpt-4",
+              ElementsAre("0s call 2 waits for its quota until 1m", "5s call 2 asks gpt-4",
                           "6s call 2 succeeds at gpt-4", "6s call 2 ends: success"));
 }
 
@@ -174,7 +175,7 @@ TEST(RateLimitLayer, WhoGivesUpInLineMakesRoomForThoseBehind) {
   for (CallId id = 1; id <= 5; ++id) stage.call({.id = id});
   stage.later(2s, [&] { stage.cancel(3); });
   stage.run();
-  EXPECT_THAT(stage.log_of(3), ElementsAre("0s call 3 waits until 6s"));
+  EXPECT_THAT(stage.log_of(3), ElementsAre("0s call 3 waits for its quota until 6s"));
   EXPECT_THAT(stage.log_of(4), Contains("6s call 4 asks gpt-4"));
   EXPECT_THAT(stage.log_of(5), Contains("12s call 5 asks gpt-4"));
 }

@@ -92,19 +92,30 @@ Stage::Stage(Policy policy, std::uint64_t seed)
       transport_(context_, events_),
       store_(context_),
       policy_(std::move(policy)) {
+  Observer& observer = *this;
+  engine_ = std::make_unique<Engine>(context_, transport_, store_, observer, build(nullptr));
+}
+
+std::shared_ptr<Pipeline> Stage::build(const Pipeline* previous) {
   std::vector<std::string> targets;
   std::vector<TargetId> target_ids;
   for (const RouteSpec* route : policy_.routes()) {
     targets.push_back(route->to.empty() ? "role/" + route->role : route->to);
     target_ids.push_back(transport_.resolve(targets.back()));
   }
+  names_ = {};
   for (const std::string& target : transport_.targets()) {
     names_.targets.push_back(model_of(target));
   }
-  auto pipeline = std::make_unique<Pipeline>(policy_, targets, target_ids, seed);
+  auto pipeline =
+      std::make_shared<Pipeline>(policy_, targets, target_ids, context_.seed(), previous);
   for (const auto& info : pipeline->breakers()) names_.breakers.push_back(info.name);
-  Observer& observer = *this;
-  engine_ = std::make_unique<Engine>(context_, transport_, store_, observer, std::move(pipeline));
+  return pipeline;
+}
+
+void Stage::reload(Policy policy) {
+  policy_ = std::move(policy);
+  engine_->reload(build(&engine_->pipeline()));
 }
 
 Stage::~Stage() {

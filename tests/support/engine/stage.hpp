@@ -100,6 +100,9 @@ class Stage final : private CallListener, private Observer {
   void run();  ///< until nothing is left to happen
   void run_until(Duration when);
 
+  /// New calls ride by this policy, which takes the place of the one before.
+  void reload(Policy policy);
+
   /// Destroys the engine.
   void shut_down() { engine_.reset(); }
 
@@ -145,6 +148,7 @@ class Stage final : private CallListener, private Observer {
  private:
   class Later;
 
+  std::shared_ptr<Pipeline> build(const Pipeline* previous);
   void on_call_end(CallId call, Outcome&& outcome) override;
   void on_attempt(const AttemptEvent& attempt, const Outcome& outcome) override;
   void on_wait(const WaitEvent& wait) override;

@@ -44,6 +44,8 @@ constexpr std::array traps{
     Trap{"bulkhead", "hedge", "hedges are sent past this bulkhead", "put it below the hedge"},
     Trap{"breaker", "hedge", "this breaker sees one outcome of several copies",
          "put it below the hedge"},
+    Trap{"hedge", "fallback", "every copy of this hedge goes through all routes below it",
+         "put a hedge into each route"},
     Trap{"breaker", "cache", "this breaker takes cached replies for signs of health",
          "put the cache above it"},
     Trap{"rate_limit", "cache", "cached replies use up this rate limit", "put the cache above it"},
@@ -72,6 +74,7 @@ class TrapFinder {
 
  private:
   void enter(const Chain& outer, const Step& step);
+  void check_token_limit(const Chain& outer, const Step& step);
   void at_leaf(const Node& pipeline, const Chain& chain, bool bounded);
   void warn(const Step& step, std::string_view message, std::string_view note);
 
@@ -94,15 +97,23 @@ void TrapFinder::enter(const Chain& outer, const Step& step) {
       if (above.name == trap.outer) warn(above, trap.message, trap.note);
     }
   }
-  if (limits_whole(step)) {
-    for (const Step& above : outer) {
-      if (is_single_flight(above)) {
-        warn(above, "when the call that leads this single flight times out, all its followers fail",
-             "put a retry between, or the timeout above: then each caller keeps its own");
-      }
-      if (above.name == "retry" || above.name == "fallback") break;
-    }
+  if (!limits_whole(step)) return;
+  for (auto above = outer.rbegin(); above != outer.rend(); ++above) {
+    if (above->name == "retry" || above->name == "fallback") return;
+    if (!is_single_flight(*above)) continue;
+    warn(*above, "when the call that leads this single flight times out, all its followers fail",
+         "put a retry between, or the timeout above: then each caller keeps its own");
   }
+}
+
+void TrapFinder::check_token_limit(const Chain& outer, const Step& step) {
+  const Node* choice = step.member->value.find("on_too_long");
+  if (step.name != "token_limit" || choice == nullptr || choice->text != "route") return;
+  if (std::ranges::any_of(outer, [](const Step& above) { return above.name == "fallback"; })) {
+    return;
+  }
+  warn(step, "no route above this token limit leads to a larger window",
+       "put it into a route of a fallback that has another one \"for\": [\"context_length\"]");
 }
 
 // A pipeline without a fallback at its end leads to a provider.
@@ -122,6 +133,7 @@ void TrapFinder::walk(const Node& pipeline, Chain chain, bool bounded) {
     const Node::Member& member = layer.members.front();
     const Step step{member.key, &member};
     enter(chain, step);
+    check_token_limit(chain, step);
     chain.push_back(step);
     if (member.key != "fallback") continue;
     for (const Node& route : member.value.find("routes")->items) {

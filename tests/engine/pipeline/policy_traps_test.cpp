@@ -52,8 +52,15 @@ TEST(PolicyTraps, AnUnboundedAttemptIsOneUnlessTheCallHasADeadline) {
 TEST(PolicyTraps, ALeadersTimeoutIsNotItsFollowersUnlessARetryStandsBetween) {
   const std::string_view flight = R"({ "cache": { "single_flight": true } })";
   EXPECT_THAT(traps_of(with_timeout(flight)), ElementsAre(HasSubstr("all its followers fail")));
+  EXPECT_THAT(traps_of(with_timeout(fmt::format(R"({}, {{ "retry": {{}} }})", flight))), IsEmpty());
   EXPECT_THAT(traps_of(fmt::format(R"({}, {{ "retry": {{}} }}, {})", timeout, flight)),
               ElementsAre("every retry looks into this cache again"));
+}
+
+TEST(PolicyTraps, ATokenLimitThatRoutesNeedsARouteToGoTo) {
+  EXPECT_THAT(traps_of(with_timeout(R"({ "token_limit": { "on_too_long": "route" } })")),
+              ElementsAre("no route above this token limit leads to a larger window"));
+  EXPECT_THAT(traps_of(with_timeout(R"({ "token_limit": { "on_too_long": "fail" } })")), IsEmpty());
 }
 
 TEST(PolicyTraps, EveryTrapIsToldOnceWithItsPlace) {

@@ -30,6 +30,15 @@ constexpr double power_of_two(double x) {
   return sum;
 }
 
+/// The cube root to about 14 digits. Requires: 0 <= x <= 1e15. Source: Newton's method on y^3 - x,
+/// from above, where it comes down to the root without crossing it.
+constexpr double cube_root(double x) {
+  if (x <= 0) return 0;
+  double root = x > 1 ? x : 1;
+  for (int step = 0; step < 120; ++step) root = (2 * root + x / (root * root)) / 3;
+  return root;
+}
+
 /// The hyperbolic tangent to about 14 digits. Requires: x >= 0.
 constexpr double hyperbolic_tangent(double x) {
   constexpr double log2_e = 1.44269504088896340736;

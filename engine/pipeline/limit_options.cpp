@@ -149,6 +149,14 @@ void read_throttle(const Node& node, Problems& problems, ThrottleOptions& option
   object.finish();
 }
 
+void read_adaptive_rate(const Node& node, Problems& problems, AdaptiveRateOptions& options) {
+  ObjectReader object(node, problems);
+  object.optional("max_wait", [&](const Node& value) {
+    read_duration(value, problems, options.max_wait, Duration{1});
+  });
+  object.finish();
+}
+
 void read_token_limit(const Node& node, Problems& problems, TokenLimitSpec& spec) {
   ObjectReader object(node, problems);
   read_number_of(object, "window", problems, spec.window, 1, window_max);
@@ -202,6 +210,10 @@ std::string describe(const ThrottleOptions& options) {
                      options.multiplier * 1e-3, format_duration(options.window),
                      options.max_rejection * 1e-6,
                      options.allowance == 0 ? "" : fmt::format(", {} are free", options.allowance));
+}
+
+std::string describe(const AdaptiveRateOptions& options) {
+  return "adaptive rate: waits at most " + format_duration(options.max_wait);
 }
 
 std::string describe(const TokenLimitSpec& spec) {

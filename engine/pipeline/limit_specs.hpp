@@ -6,6 +6,7 @@
 
 #include "engine/core/time.hpp"
 #include "engine/policy/adaptive_concurrency.hpp"
+#include "engine/policy/adaptive_rate.hpp"
 #include "engine/policy/bulkhead.hpp"
 #include "engine/policy/rate_limiter.hpp"
 #include "engine/policy/throttle.hpp"
@@ -56,6 +57,7 @@ std::string describe(const RateLimitSpec& spec);
 std::string describe(const BulkheadSpec& spec);
 std::string describe(const AdaptiveConcurrencySpec& spec);
 std::string describe(const ThrottleOptions& options);
+std::string describe(const AdaptiveRateOptions& options);
 std::string describe(const TokenLimitSpec& spec);
 
 }  // namespace brownout

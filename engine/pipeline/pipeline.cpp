@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/check.hpp"
+#include "engine/pipeline/layers/adaptive_rate_layer.hpp"
 #include "engine/pipeline/layers/breaker_layer.hpp"
 #include "engine/pipeline/layers/bulkhead_layer.hpp"
 #include "engine/pipeline/layers/cache_layer.hpp"
@@ -223,6 +224,10 @@ struct Pipeline::Builder {
   void make_layer(Node& node, const AdaptiveConcurrencySpec& spec) {
     node.name = "adaptive_concurrency" + where(node.route);
     node.layer = std::make_unique<AdaptiveConcurrencyLayer>(spec);
+  }
+  void make_layer(Node& node, const AdaptiveRateOptions& options) {
+    node.name = "adaptive_rate" + where(node.route);
+    node.layer = std::make_unique<AdaptiveRateLayer>(options, node.route);
   }
   void make_layer(Node& node, const ThrottleOptions& options) {
     node.name = "throttle" + where(node.route);

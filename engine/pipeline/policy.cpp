@@ -121,6 +121,7 @@ struct Describer {
   void operator()(const BulkheadSpec& spec) { line(describe(spec)); }
   void operator()(const AdaptiveConcurrencySpec& spec) { line(describe(spec)); }
   void operator()(const ThrottleOptions& options) { line(describe(options)); }
+  void operator()(const AdaptiveRateOptions& options) { line(describe(options)); }
   void operator()(const TokenLimitSpec& spec) { line(describe(spec)); }
   void operator()(const FallbackSpec& spec) {
     const FallbackOptions& options = spec.options;

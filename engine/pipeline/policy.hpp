@@ -34,9 +34,10 @@ struct HedgeSpec {
 };
 
 /// One layer and its options, outermost first in a pipeline.
-using LayerSpec = std::variant<CacheOptions, FallbackSpec, BreakerOptions, RetryOptions,
-                               TimeoutOptions, HedgeSpec, RateLimitSpec, BulkheadSpec,
-                               AdaptiveConcurrencySpec, ThrottleOptions, TokenLimitSpec>;
+using LayerSpec =
+    std::variant<CacheOptions, FallbackSpec, BreakerOptions, RetryOptions, TimeoutOptions,
+                 HedgeSpec, RateLimitSpec, BulkheadSpec, AdaptiveConcurrencySpec, ThrottleOptions,
+                 TokenLimitSpec, AdaptiveRateOptions>;
 
 /// A way to a model. Leads to "provider/model", to "role:NAME", or to the first with the second as
 /// what to use in worlds that lack it.

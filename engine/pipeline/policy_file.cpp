@@ -16,10 +16,10 @@ namespace {
 constexpr std::size_t routes_max = FallbackOptions::routes_max;
 constexpr std::size_t depth_max = 16;  // layers inside each other, routes included
 
-const std::vector<std::string_view> layer_names{"cache",      "fallback",   "breaker",
-                                                "retry",      "timeout",    "hedge",
-                                                "rate_limit", "bulkhead",   "adaptive_concurrency",
-                                                "throttle",   "token_limit"};
+const std::vector<std::string_view> layer_names{"cache",      "fallback",    "breaker",
+                                                "retry",      "timeout",     "hedge",
+                                                "rate_limit", "bulkhead",    "adaptive_concurrency",
+                                                "throttle",   "token_limit", "adaptive_rate"};
 
 // The names of providers and models are theirs: some have colons and at signs.
 bool is_model_name(std::string_view text) {
@@ -45,6 +45,8 @@ bool read_limit(std::string_view key, const Node& node, Problems& problems,
     read_into(layers, node, problems, read_adaptive_concurrency);
   } else if (key == "throttle") {
     read_into(layers, node, problems, read_throttle);
+  } else if (key == "adaptive_rate") {
+    read_into(layers, node, problems, read_adaptive_rate);
   } else if (key == "token_limit") {
     read_into(layers, node, problems, read_token_limit);
   } else {

@@ -25,6 +25,7 @@ void read_rate_limit(const Node& node, Problems& problems, RateLimitSpec& spec);
 void read_bulkhead(const Node& node, Problems& problems, BulkheadSpec& spec);
 void read_adaptive_concurrency(const Node& node, Problems& problems, AdaptiveConcurrencySpec& spec);
 void read_throttle(const Node& node, Problems& problems, ThrottleOptions& options);
+void read_adaptive_rate(const Node& node, Problems& problems, AdaptiveRateOptions& options);
 void read_token_limit(const Node& node, Problems& problems, TokenLimitSpec& spec);
 
 /// { "quota": … }, { "success_ratio": … } or { "call_share": … }.

@@ -38,6 +38,8 @@ constexpr std::array traps{
          "put it below the retry"},
     Trap{"rate_limit", "retry", "this rate limit counts a call once, however often it is retried",
          "put it below the retry"},
+    Trap{"adaptive_rate", "retry", "this rate counts a call once, however often it is retried",
+         "put it below the retry"},
     Trap{"throttle", "retry", "this throttle sees calls, not attempts",
          "put it below the retry: what it must see is what the provider refuses"},
     Trap{"rate_limit", "hedge", "hedges are sent past this rate limit", "put it below the hedge"},

@@ -41,7 +41,8 @@ BEYOND = {
          r"^the breakers of one provider have the same options$"],
     "order: phases, faults of a store, points of a rate, fallbacks at the end of their pipeline":
         [r"^the phase ends at", r"^the fault (begins|ends) at", r"^points must be in order of time$",
-         r"^nothing can follow a fallback in its pipeline$"],
+         r"^nothing can follow a fallback in its pipeline$",
+         r"^a hedge below which calls share one flight never asks anybody$"],
     "agreement with the scenario's duration":
         [r"^the last phase ends at", r"is after the end of the scenario$"],
     "uniqueness of one member of several objects: phases, routes":
@@ -75,6 +76,8 @@ BROKEN_BEYOND = {
     "policy-breaker-retry-after-reversed": "comparison",
     "policy-breaker-successes-above-calls": "comparison",
     "policy-budget-unknown": "references",
+    "policy-hedge-above-shared-flight": "order",
+    "policy-hedge-delay-reversed": "comparison",
     "policy-jitter-reversed": "comparison",
     "policy-layer-after-fallback": "order",
     "policy-min-greater-than-default-max": "comparison",

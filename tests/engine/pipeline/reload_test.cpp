@@ -60,7 +60,8 @@ TEST(Reload, AFailureOfTheOldPolicysCallsCountsInTheBreakerTheyShare) {
 
 TEST(Reload, AnEmptyBudgetStaysEmpty) {
   const std::string_view budget =
-      R"("to": "openai/gpt-4", "budgets": { "shared": { "quota": { "capacity": 5, "retry_cost": 5 } } })";
+      R"("to": "openai/gpt-4",
+          "budgets": { "shared": { "quota": { "capacity": 5, "retry_cost": 5 } } })";
   const std::string_view retry =
       R"([ { "retry": { "max_attempts": 2, "wait": { "fixed": "1s" }, "budget": "shared" } } ])";
   Stage stage(policy_of(retry, budget));

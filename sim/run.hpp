@@ -7,8 +7,8 @@
 #include <functional>
 #include <optional>
 
+#include "engine/runtime/timer_queue.hpp"
 #include "engine/telemetry/observer.hpp"
-#include "sim/kernel/timer_queue.hpp"
 #include "sim/result.hpp"
 #include "sim/scenario.hpp"
 

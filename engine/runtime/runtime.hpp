@@ -29,7 +29,7 @@ struct JobName {
   }
 };
 
-/// A timer's place in the queue that holds it.
+/// A timer's place in the queue or the inbox that holds it; only these arm it.
 class TimerLink {
  public:
   TimerLink() = default;
@@ -40,6 +40,7 @@ class TimerLink {
   Instant due() const { return due_; }
 
  private:
+  friend class JobInbox;
   friend class TimerQueue;
   Instant due_{};
   union {
@@ -76,7 +77,12 @@ class Timer : public TimerLink {
 
 /// Now, and later.
 ///
-/// *Threads*: all members are called on the runtime's own thread or strand.
+/// Comes with two implementations: AsioRuntime for programs, sim::Context for simulations. One of
+/// your own, on another event loop, holds its timers in a TimerQueue and what other threads post in
+/// a JobInbox; tests/consumer has one in thirty lines.
+///
+/// *Threads*: all members are called on the runtime's own thread or strand, except where they say
+/// otherwise.
 class Runtime {
  public:
   Runtime() = default;

@@ -21,9 +21,9 @@
 
 #include "engine/core/time.hpp"
 #include "engine/runtime/runtime.hpp"
+#include "engine/runtime/timer_queue.hpp"
 #include "sim/kernel/memory.hpp"
 #include "sim/kernel/schedule_log.hpp"
-#include "sim/kernel/timer_queue.hpp"
 
 namespace brownout::sim {
 

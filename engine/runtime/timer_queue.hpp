@@ -1,13 +1,13 @@
 #pragma once
 
-// The simulator's queue of what is to happen: timers ordered by (instant, order of arming).
+// A runtime's queue of what is to happen: timers ordered by (instant, order of arming).
 //
 // A monotone radix heap after Ahuja, Mehlhorn, Orlin and Tarjan, "Faster algorithms for the
 // shortest path problem" (JACM 37(2), 1990), with digits of several bits in the manner of their
-// two-level heap. Simulated time never runs backwards, so no timer is armed before the last one
-// popped, and a timer needs to be compared with that one only: the highest digit in which their
-// instants differ, and the timer's value there, name its bucket. Buckets are circular lists through
-// the timers themselves; arming allocates nothing and disarming unlinks.
+// two-level heap. Time never runs backwards, so no timer is armed before the last one popped, and a
+// timer needs to be compared with that one only: the highest digit in which their instants differ,
+// and the timer's value there, name its bucket. Buckets are circular lists through the timers
+// themselves; arming allocates nothing and disarming unlinks.
 //
 // Timers due at one instant come out in the order they were armed, by construction:
 //   1. The bucket is a function of (due, last popped), so timers of one instant share a bucket.

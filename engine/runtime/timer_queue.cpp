@@ -1,4 +1,4 @@
-#include "sim/kernel/timer_queue.hpp"
+#include "engine/runtime/timer_queue.hpp"
 
 namespace brownout {
 

@@ -38,7 +38,7 @@ class Job final : public Timer {
   std::function<void()> action_;
 };
 
-class OnOneThread : public testing::Test {
+class AsioRuntimeOnOneThread : public testing::Test {
  protected:
   Job& job(int number) {
     return jobs_.emplace_back([this, number] { fired.push_back(number); });
@@ -52,7 +52,7 @@ class OnOneThread : public testing::Test {
   std::deque<Job> jobs_;
 };
 
-TEST_F(OnOneThread, TimersFireByInstantAndThenInTheOrderTheyWereArmed) {
+TEST_F(AsioRuntimeOnOneThread, TimersFireByInstantAndThenInTheOrderTheyWereArmed) {
   const Instant soon = runtime.now() + 5ms;
   runtime.arm(job(3), soon + 5ms);
   runtime.arm(job(1), soon);
@@ -64,7 +64,7 @@ TEST_F(OnOneThread, TimersFireByInstantAndThenInTheOrderTheyWereArmed) {
   EXPECT_THAT(fired, ElementsAre(0, 1, 2, 3));
 }
 
-TEST_F(OnOneThread, WhatIsPostedRunsAfterTheTurnItWasPostedIn) {
+TEST_F(AsioRuntimeOnOneThread, WhatIsPostedRunsAfterTheTurnItWasPostedIn) {
   boost::asio::post(context, [&] {
     const AsioRuntime::Turn turn(runtime);
     runtime.post(job(2));
@@ -76,7 +76,7 @@ TEST_F(OnOneThread, WhatIsPostedRunsAfterTheTurnItWasPostedIn) {
   EXPECT_THAT(fired, testing::UnorderedElementsAre(1, 2, 3));
 }
 
-TEST_F(OnOneThread, AJobPostsMoreJobsThanOneGoTakes) {
+TEST_F(AsioRuntimeOnOneThread, AJobPostsMoreJobsThanOneGoTakes) {
   int left = 1000;
   Job again([&] {
     if (--left > 0) runtime.post(again);
@@ -89,7 +89,7 @@ TEST_F(OnOneThread, AJobPostsMoreJobsThanOneGoTakes) {
   EXPECT_TRUE(others_ran) << "the executor's other work had to wait for all of them";
 }
 
-TEST_F(OnOneThread, TheContextReturnsOnceNothingIsArmed) {
+TEST_F(AsioRuntimeOnOneThread, TheContextReturnsOnceNothingIsArmed) {
   const Instant begin = runtime.now();
   Job& disarmed = job(1);
   runtime.arm(disarmed, begin + 1h);
@@ -100,7 +100,7 @@ TEST_F(OnOneThread, TheContextReturnsOnceNothingIsArmed) {
   EXPECT_TRUE(fired.empty());
 }
 
-TEST_F(OnOneThread, AnEarlierTimerIsNotHeldUpByALaterOneNorByOneThatWasDisarmed) {
+TEST_F(AsioRuntimeOnOneThread, AnEarlierTimerIsNotHeldUpByALaterOneNorByOneThatWasDisarmed) {
   const Instant begin = runtime.now();
   Job& late = job(3);
   Job& gone = job(9);
@@ -115,7 +115,7 @@ TEST_F(OnOneThread, AnEarlierTimerIsNotHeldUpByALaterOneNorByOneThatWasDisarmed)
   EXPECT_LT(runtime.now() - begin, 10s);
 }
 
-TEST_F(OnOneThread, AWithdrawnJobDoesNotFireWhereverItWas) {
+TEST_F(AsioRuntimeOnOneThread, AWithdrawnJobDoesNotFireWhereverItWas) {
   Job& in_inbox = job(1);
   Job& in_queue = job(2);
   runtime.post_from_anywhere(in_inbox);
@@ -128,7 +128,7 @@ TEST_F(OnOneThread, AWithdrawnJobDoesNotFireWhereverItWas) {
   EXPECT_FALSE(in_inbox.armed() || in_queue.armed());
 }
 
-TEST_F(OnOneThread, TimeStandsStillDuringATurnAndMovesOnBetweenTimers) {
+TEST_F(AsioRuntimeOnOneThread, TimeStandsStillDuringATurnAndMovesOnBetweenTimers) {
   Instant first{};
   Job one([&] {
     first = runtime.now();
@@ -142,7 +142,7 @@ TEST_F(OnOneThread, TimeStandsStillDuringATurnAndMovesOnBetweenTimers) {
   EXPECT_NE(first, Instant{});
 }
 
-TEST_F(OnOneThread, AJobThatThrowsHoldsUpNobodyElse) {
+TEST_F(AsioRuntimeOnOneThread, AJobThatThrowsHoldsUpNobodyElse) {
   Job throws([] { throw std::runtime_error("a handler's"); });
   runtime.post(throws);
   runtime.post(job(1));

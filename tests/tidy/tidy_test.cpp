@@ -81,6 +81,7 @@ const std::map<std::string, std::vector<std::string>> may_include{
     {"engine/policy/",
      {"engine/core/", "engine/store/", "engine/telemetry/", "engine/transport/", "engine/policy/"}},
     {"engine/pipeline/", {"engine/"}},
+    {"engine/client/", {"engine/"}},
     {"mockserver/", {"engine/core/", "mockserver/"}},
     {"sim/kernel/", {"engine/core/", "engine/runtime/", "sim/kernel/"}},
     {"sim/", {"engine/", "mockserver/", "sim/"}},

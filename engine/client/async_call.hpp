@@ -9,8 +9,9 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 #include <memory>
 #include <optional>
@@ -42,6 +43,9 @@ class AsyncCall final : public ClientCall {
       boost::asio::associated_allocator_t<Handler, Default>>::template rebind_alloc<AsyncCall>;
   using Traits = std::allocator_traits<Allocator>;
   using Executor = boost::asio::associated_executor_t<Handler, boost::asio::any_io_executor>;
+  // An executor_work_guard, which does not know strands of any_io_executor.
+  using Work = std::decay_t<decltype(boost::asio::prefer(
+      std::declval<const Executor&>(), boost::asio::execution::outstanding_work.tracked))>;
 
   struct Canceller {
     AsyncCall* call;
@@ -67,8 +71,9 @@ class AsyncCall final : public ClientCall {
 
   AsyncCall(ClientShard& shard, Plan&& plan, Handler&& handler)
       : ClientCall(shard, std::move(plan)), handler_(std::move(handler)) {
-    Executor executor = executor_of_handler();
-    if (!is_shards(executor)) work_.emplace(std::move(executor));
+    const Executor executor = executor_of_handler();
+    if (is_shards(executor)) return;
+    work_.emplace(boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked));
   }
 
   static Allocator allocator_of(const Handler& handler) {
@@ -92,7 +97,7 @@ class AsyncCall final : public ClientCall {
   void deliver(Outcome&& outcome, bool at_once) override {
     outcome_ = std::move(outcome);
     if (work_) {
-      const Executor executor = work_->get_executor();
+      const Executor executor = executor_of_handler();
       at_once ? boost::asio::dispatch(executor, Delivery(this))
               : boost::asio::post(executor, Delivery(this));
     } else if (at_once) {
@@ -132,7 +137,7 @@ class AsyncCall final : public ClientCall {
 
   Handler handler_;
   Outcome outcome_;
-  std::optional<boost::asio::executor_work_guard<Executor>> work_;  // none on the shard's executor
+  std::optional<Work> work_;  // the executor waits for us; none on the shard's, which does anyway
 };
 
 }  // namespace brownout::detail

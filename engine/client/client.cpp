@@ -181,8 +181,9 @@ Outcome Client::complete(Request request, Duration within) {
 Result<void> Client::reload(const Policy& policy) {
   const auto binding = Binder(state_->targets, state_->roles).bind(policy);
   if (!binding) return tl::unexpected(binding.error());
-  auto pipeline = std::make_shared<Pipeline>(policy, binding->names, binding->ids, state_->seed);
   const std::lock_guard lock(state_->mutex);
+  auto pipeline = std::make_shared<Pipeline>(policy, binding->names, binding->ids, state_->seed,
+                                             state_->pipeline.get());
   state_->pipeline = pipeline;
   // Posted under the lock, so that every shard ends up with the same one of two that come at once.
   for (const auto& shard : state_->shards) {

@@ -34,9 +34,11 @@ if(BROWNOUT_SANITIZE)
   add_compile_options(-fsanitize=${BROWNOUT_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${BROWNOUT_SANITIZE})
-  # ThreadSanitizer does not know fences, and GCC refuses them. Asio's stand beside its mutexes.
+  # ThreadSanitizer does not know fences, and GCC refuses them. Asio can do without: those of its
+  # handlers stand beside mutexes, and Boost's other counters have none.
   if(BROWNOUT_SANITIZE MATCHES "thread")
-    add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)
+    add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK BOOST_ASIO_DISABLE_STD_ATOMIC
+                            BOOST_SP_USE_STD_ATOMIC)
   endif()
 endif()
 

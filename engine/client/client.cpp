@@ -101,6 +101,20 @@ class Binder {
   const std::map<std::string, std::string>& roles_;
 };
 
+// A pipeline and who hears of its calls: gone together, with the last call.
+struct Observed {
+  Observed(const Policy& policy, const Binding& binding, std::uint64_t seed,
+           const Pipeline* previous)
+      : pipeline(policy, binding.names, binding.ids, seed, previous) {}
+
+  std::shared_ptr<Observer> observer;  // outlives the pipeline
+  Pipeline pipeline;
+};
+
+std::shared_ptr<Pipeline> pipeline_of(const std::shared_ptr<Observed>& observed) {
+  return {observed, &observed->pipeline};
+}
+
 }  // namespace
 
 struct Client::State {
@@ -111,8 +125,17 @@ struct Client::State {
   std::map<std::string, std::string> roles;
   std::vector<std::shared_ptr<detail::ClientShard>> shards;
   std::atomic<CallId> calls = 0;
-  std::mutex mutex;  // of what follows
-  std::shared_ptr<Pipeline> pipeline;
+  MakeObserver make_observer;
+  mutable std::mutex mutex;  // of what follows
+  std::shared_ptr<Observed> newest;
+
+  std::shared_ptr<Observed> build(const Policy& policy, const Binding& binding) const {
+    const Pipeline* previous = newest ? &newest->pipeline : nullptr;
+    auto observed = std::make_shared<Observed>(policy, binding, seed, previous);
+    if (make_observer) observed->observer = make_observer(observed->pipeline);
+    if (!observed->observer) observed->observer = std::make_shared<Observer>();
+    return observed;
+  }
 };
 
 MakeTransport function_transport(FunctionTransport::Function function) {
@@ -133,20 +156,20 @@ Result<Client> Client::make(asio::any_io_executor executor, const Policy& policy
   state->roles = std::move(options.roles);
   const auto binding = Binder(state->targets, state->roles).bind(policy);
   if (!binding) return tl::unexpected(binding.error());
-  state->pipeline = std::make_shared<Pipeline>(policy, binding->names, binding->ids, state->seed);
+  state->make_observer = std::move(options.observer);
+  state->newest = state->build(policy, *binding);
 
   if (!options.store) {
     options.store = [store = std::make_shared<MemoryStore>()](AsioRuntime&) { return store; };
   }
-  if (!options.observer) options.observer = std::make_shared<Observer>();
   const bool bare = options.executor_is_serial && options.shards == 1;
   for (std::size_t i = 0; i < options.shards; ++i) {
     asio::any_io_executor own = state->executor;
     if (!bare) own = asio::make_strand(own);
     auto shard = std::make_shared<detail::ClientShard>(std::move(own), state->seed);
     auto transport = make_transport(shard->runtime(), state->targets);
-    shard->set_up(std::move(transport), options.store(shard->runtime()), options.observer,
-                  state->pipeline);
+    shard->set_up(std::move(transport), options.store(shard->runtime()), *state->newest->observer,
+                  pipeline_of(state->newest));
     state->shards.push_back(std::move(shard));
   }
   return Client(std::move(state));
@@ -182,14 +205,12 @@ Result<void> Client::reload(const Policy& policy) {
   const auto binding = Binder(state_->targets, state_->roles).bind(policy);
   if (!binding) return tl::unexpected(binding.error());
   const std::lock_guard lock(state_->mutex);
-  auto pipeline = std::make_shared<Pipeline>(policy, binding->names, binding->ids, state_->seed,
-                                             state_->pipeline.get());
-  state_->pipeline = pipeline;
+  const auto newest = state_->newest = state_->build(policy, *binding);
   // Posted under the lock, so that every shard ends up with the same one of two that come at once.
   for (const auto& shard : state_->shards) {
-    asio::post(shard->runtime().executor(), [shard, pipeline] {
+    asio::post(shard->runtime().executor(), [shard, newest] {
       const AsioRuntime::Turn turn(shard->runtime());
-      shard->engine().reload(pipeline);
+      shard->engine().reload(pipeline_of(newest), newest->observer.get());
     });
   }
   return {};
@@ -197,7 +218,7 @@ Result<void> Client::reload(const Policy& policy) {
 
 std::shared_ptr<const Pipeline> Client::pipeline() const {
   const std::lock_guard lock(state_->mutex);
-  return state_->pipeline;
+  return pipeline_of(state_->newest);
 }
 
 const std::vector<std::string>& Client::targets() const {

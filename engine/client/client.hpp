@@ -26,6 +26,7 @@
 #include "engine/client/async_call.hpp"
 #include "engine/client/client_shard.hpp"
 #include "engine/core/result.hpp"
+#include "engine/pipeline/pipeline.hpp"
 #include "engine/pipeline/policy.hpp"
 #include "engine/runtime/asio_runtime.hpp"
 #include "engine/store/reply_store.hpp"
@@ -47,6 +48,10 @@ MakeTransport function_transport(FunctionTransport::Function function);
 /// Makes, or hands out, the store of replies for one shard, which must answer on its runtime.
 /// Called like MakeTransport.
 using MakeStore = std::function<std::shared_ptr<ReplyStore>(AsioRuntime& runtime)>;
+
+/// Makes an observer of calls that ride through `pipeline`, whose names it may take. Called for
+/// each policy, on the thread that brings it; may return the same observer each time.
+using MakeObserver = std::function<std::shared_ptr<Observer>(const Pipeline& pipeline)>;
 
 struct ClientOptions {
   /// Engines, each on a strand of its own, that share the load and the policy's state: its breakers
@@ -79,7 +84,7 @@ struct ClientOptions {
   MakeStore store{};
 
   /// Hears all shards, on all their threads. Default: nobody.
-  std::shared_ptr<Observer> observer{};
+  MakeObserver observer{};
 };
 
 /// Policy, transports, store and observer on an executor.

@@ -23,12 +23,10 @@ ClientShard::~ClientShard() {
 }
 
 void ClientShard::set_up(std::unique_ptr<Transport> transport, std::shared_ptr<ReplyStore> store,
-                         std::shared_ptr<Observer> observer, std::shared_ptr<Pipeline> pipeline) {
+                         Observer& observer, std::shared_ptr<Pipeline> pipeline) {
   transport_ = std::move(transport);
   store_ = std::move(store);
-  observer_ = std::move(observer);
-  engine_ =
-      std::make_unique<Engine>(runtime_, *transport_, *store_, *observer_, std::move(pipeline));
+  engine_ = std::make_unique<Engine>(runtime_, *transport_, *store_, observer, std::move(pipeline));
 }
 
 void ClientShard::shut_down() {

@@ -29,8 +29,9 @@ class ClientShard {
   /// does with what an io_context has not run when it is destroyed.
   ~ClientShard();
 
+  /// `pipeline` keeps the observer alive.
   void set_up(std::unique_ptr<Transport> transport, std::shared_ptr<ReplyStore> store,
-              std::shared_ptr<Observer> observer, std::shared_ptr<Pipeline> pipeline);
+              Observer& observer, std::shared_ptr<Pipeline> pipeline);
 
   AsioRuntime& runtime() { return runtime_; }
   Engine& engine() { return *engine_; }
@@ -58,7 +59,6 @@ class ClientShard {
 
  private:
   AsioRuntime runtime_;
-  std::shared_ptr<Observer> observer_;
   std::shared_ptr<ReplyStore> store_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<Engine> engine_;

@@ -179,7 +179,7 @@ void Call::on_end(Outcome&& outcome) {
 void Call::account(const Outcome& outcome) {
   whole_->billed_tokens_ += outcome.billed_input_tokens;
   whole_->billed_tokens_ += outcome.billed_output_tokens;
-  engine_.observer_.on_attempt({id_, at_->route, at_->target, attempt_number_, started_,
+  layout_.observer->on_attempt({id_, at_->route, at_->target, attempt_number_, started_,
                                 attempt_started_, engine_.runtime_.now(), parent_ != nullptr},
                                outcome);
 }
@@ -251,7 +251,7 @@ void Call::finish() {
                         attempts_, billed_tokens_, rejected_};
   CallListener& listener = *listener_;
   Outcome outcome = std::move(outcome_);
-  engine_.observer_.on_call(event, outcome);
+  layout_.observer->on_call(event, outcome);
   engine_.recycle(this);
   listener.on_call_end(event.call, std::move(outcome));
 }
@@ -293,7 +293,7 @@ void Call::decide(const PipelineNode& node, Action action, Call* ended) {
 }
 
 Call& Call::fork(const PipelineNode& node) {
-  engine_.observer_.on_hedge(
+  layout_.observer->on_hedge(
       {id_, node.route, whole_->copies_made_ + 1, started_, engine_.runtime_.now()});
   Call& copy = engine_.acquire_copy(layout_);
   copy.next_copy_ = copies_;

@@ -15,7 +15,8 @@ std::size_t aligned(std::size_t offset) {
 
 }  // namespace
 
-CallLayout::CallLayout(std::shared_ptr<Pipeline> of) : pipeline(std::move(of)) {
+CallLayout::CallLayout(std::shared_ptr<Pipeline> of, Observer& by)
+    : pipeline(std::move(of)), observer(&by) {
   limits_offset = aligned(sizeof(Call));
   counters_offset = aligned(limits_offset + pipeline->depth() * sizeof(Limits));
   frames_offset = aligned(counters_offset + pipeline->leaves() * sizeof(std::uint32_t));
@@ -24,8 +25,8 @@ CallLayout::CallLayout(std::shared_ptr<Pipeline> of) : pipeline(std::move(of)) {
 
 Engine::Engine(Runtime& runtime, Transport& transport, ReplyStore& store, Observer& observer,
                std::shared_ptr<Pipeline> pipeline)
-    : runtime_(runtime), transport_(transport), store_(store), observer_(observer) {
-  layouts_.emplace_back(std::move(pipeline));
+    : runtime_(runtime), transport_(transport), store_(store) {
+  layouts_.emplace_back(std::move(pipeline), observer);
 }
 
 Engine::~Engine() {
@@ -48,9 +49,9 @@ void Engine::cancel(Call& call) {
   call.give_up(Cut::caller);
 }
 
-void Engine::reload(std::shared_ptr<Pipeline> pipeline) {
+void Engine::reload(std::shared_ptr<Pipeline> pipeline, Observer* observer) {
   CallLayout& old = layouts_.back();
-  layouts_.emplace_back(std::move(pipeline));
+  layouts_.emplace_back(std::move(pipeline), observer != nullptr ? *observer : *old.observer);
   if (old.in_use > 0) return;
   free_blocks(old);
   layouts_.erase(std::prev(layouts_.end(), 2));

@@ -18,9 +18,10 @@ namespace brownout {
 
 /// Where a call's block has what, for one pipeline, and the blocks that are free.
 struct CallLayout {
-  explicit CallLayout(std::shared_ptr<Pipeline> pipeline);
+  CallLayout(std::shared_ptr<Pipeline> pipeline, Observer& observer);
 
   std::shared_ptr<Pipeline> pipeline;
+  Observer* observer;
   std::size_t limits_offset = 0;
   std::size_t counters_offset = 0;
   std::size_t frames_offset = 0;
@@ -56,7 +57,9 @@ class Engine {
   void cancel(Call& call);
 
   /// From now on calls ride through `pipeline`; those under way finish in the one they began in.
-  void reload(std::shared_ptr<Pipeline> pipeline);
+  /// Events of new calls go to `observer`, which knows them by this pipeline's numbers; by default
+  /// to the one of before.
+  void reload(std::shared_ptr<Pipeline> pipeline, Observer* observer = nullptr);
 
   const Pipeline& pipeline() const { return *layouts_.back().pipeline; }
   std::size_t unfinished() const { return unfinished_; }
@@ -78,7 +81,6 @@ class Engine {
   Runtime& runtime_;
   Transport& transport_;
   ReplyStore& store_;
-  Observer& observer_;
   std::list<CallLayout> layouts_;  // the last is for new calls; the others have calls under way
   Call* first_ = nullptr;
   Call* last_ = nullptr;

@@ -59,7 +59,7 @@ ReplyStore& Visit::store() {
   return call_.engine_.store_;
 }
 Observer& Visit::observer() {
-  return call_.engine_.observer_;
+  return *call_.layout_.observer;
 }
 
 const StoredReply& Visit::found() const {

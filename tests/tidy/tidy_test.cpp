@@ -25,7 +25,8 @@ struct Source {
 
 std::vector<Source> sources() {
   std::vector<Source> found;
-  for (const char* room : {"engine", "mockserver", "sim", "reports", "cli", "bench", "tests"}) {
+  for (const char* room :
+       {"engine", "mockserver", "sim", "reports", "cli", "bench", "examples", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(room)) {
       const auto extension = entry.path().extension();
       if (extension != ".hpp" && extension != ".cpp") continue;
@@ -88,6 +89,7 @@ const std::map<std::string, std::vector<std::string>> may_include{
     {"reports/", {"engine/core/", "sim/result.hpp", "sim/histogram.hpp", "reports/"}},
     {"cli/", {"engine/", "mockserver/", "sim/", "reports/", "cli/"}},
     {"bench/", {""}},
+    {"examples/", {"engine/", "examples/"}},
     {"tests/", {""}},
 };
 

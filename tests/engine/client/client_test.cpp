@@ -265,6 +265,41 @@ TEST_F(ClientOnOneThread, AReloadedPolicyServesNewCallsAndOldOnesKeepTheirs) {
   EXPECT_THAT(ends, ElementsAre(server_error, success));
 }
 
+// Routes are told by number: what 0 is called depends on the policy.
+TEST_F(ClientOnOneThread, EventsOfACallGoToTheObserverOfItsPolicy) {
+  class Names final : public Observer {
+   public:
+    Names(const Pipeline& pipeline, std::vector<std::string>& heard)
+        : names_(pipeline.names()), heard_(heard) {}
+    void on_attempt(const AttemptEvent& attempt, const Outcome&) override {
+      heard_.push_back(names_.routes[attempt.route].name);
+    }
+
+   private:
+    PipelineNames names_;
+    std::vector<std::string>& heard_;
+  };
+  std::vector<std::string> heard;
+  make(policy_of("[]"), {.observer = [&](const Pipeline& pipeline) {
+         return std::make_shared<Names>(pipeline, heard);
+       }});
+  client->async_complete({}, note);
+  context.poll();
+  ASSERT_TRUE(client->reload(policy_of(
+      R"([ { "fallback": { "routes": [
+             { "name": "first", "to": "openai/gpt-4", "pipeline": [] },
+             { "name": "second", "to": "openai/gpt-4", "pipeline": [] } ] } } ])",
+      "")));
+  client->async_complete({}, note);
+  context.poll();
+  provider.answer(Outcome{});
+  provider.answer(Outcome::failure(server_error));
+  context.poll();
+  provider.answer(Outcome{});
+  context.run();
+  EXPECT_THAT(heard, ElementsAre("main", "first", "second"));
+}
+
 TEST_F(ClientOnOneThread, APolicyMustLeadWhereTheTransportsGo) {
   make(policy_of("[]"), {.roles = {{"primary", "openai/gpt-4"}, {"independent", "nowhere/x"}}});
   const auto errors = client->reload(policy_of("[]", R"("to": "anthropic/claude")"));

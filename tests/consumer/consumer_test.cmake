@@ -38,6 +38,8 @@ run(${WORK}/build/consumer)
 set(expected "attempt 1 at target 0
 attempt 2 at target 0
 call 1: success, good morning
+attempt at openai/gpt-4
+attempt at openai/gpt-4
 ")
 if(NOT output STREQUAL expected)
   message(FATAL_ERROR "the consumer said\n${output}instead of\n${expected}")

@@ -60,6 +60,26 @@ TEST(Docs, TheReadmesOutputIsReal) {
   EXPECT_EQ(block, reports::console_summary(result, {}));
 }
 
+// Each listing of the guide is named after its file, and stands there word for word.
+TEST(Docs, TheLibraryGuideShowsTheExamples) {
+  const std::string guide = read("docs/guide/library.md");
+  static const std::regex listing("<!-- (examples/[a-z_.]+) -->\n```cpp\n([^`]+)```");
+  std::size_t listings = 0;
+  for (std::sregex_iterator match(guide.begin(), guide.end(), listing), end; match != end;
+       ++match) {
+    EXPECT_NE(read((*match)[1]).find((*match)[2].str()), std::string::npos)
+        << (*match)[1] << " does not say\n"
+        << (*match)[2];
+    ++listings;
+  }
+  std::size_t blocks = 0;
+  for (auto at = guide.find("```cpp"); at != guide.npos; at = guide.find("```cpp", at + 1)) {
+    ++blocks;
+  }
+  EXPECT_EQ(listings, blocks) << "every listing says where it is from";
+  EXPECT_GT(listings, 0U);
+}
+
 TEST(Docs, LinksLeadSomewhere) {
   for (const char* page : {"README.md", "CONTRIBUTING.md"}) {
     const std::string text = read(page);

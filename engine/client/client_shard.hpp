@@ -58,13 +58,13 @@ class ClientShard {
   };
 
  private:
+  bool shut_down_ = false;  // calls in the inbox ask to the last
   AsioRuntime runtime_;
   std::shared_ptr<ReplyStore> store_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<Engine> engine_;
   ClientCall* first_ = nullptr;  // of the calls in the engine
   std::size_t calls_ = 0;
-  bool shut_down_ = false;
 
   // While there are calls, however long a provider on other threads is silent, the executor has
   // something to wait for.

@@ -36,6 +36,8 @@ auto here_test(const asio::any_io_executor& executor) {
 
 // Handlers run one at a time on the executor, and so does the runtime's end.
 struct AsioRuntime::Link {
+  explicit Link(AsioRuntime& owner) : runtime(&owner), timer(owner.executor_) {}
+
   AsioRuntime* runtime;
   asio::steady_timer timer;
 };
@@ -57,7 +59,7 @@ AsioRuntime::AsioRuntime(asio::any_io_executor executor, std::uint64_t seed)
                       asio::strand<asio::io_context::executor_type>,
                       asio::strand<asio::thread_pool::executor_type>>(executor_)),
       seed_(seed),
-      link_(std::make_shared<Link>(this, asio::steady_timer(executor_))) {}
+      link_(std::make_shared<Link>(*this)) {}
 
 AsioRuntime::~AsioRuntime() {
   link_->runtime = nullptr;

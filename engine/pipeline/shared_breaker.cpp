@@ -28,7 +28,8 @@ std::size_t SharedBreaker::add_entry(std::uint32_t credential) {
   const std::string entity =
       credential == 0 ? name_ : name_ + " of credential " + std::to_string(credential);
   const DrawFamily jitter(seed_, Purpose::breaker_jitter, entity);
-  auto entry = std::make_unique<Entry>(Breaker(options_, jitter), credential, serials_++, uses_);
+  auto entry =
+      std::make_unique<Entry>(Entry{Breaker(options_, jitter), credential, serials_++, uses_});
   entry->breaker.set_mode(mode_, Instant{});
   // The first takes none of the places.
   const std::size_t index = entries_.size() <= options_.keys ? entries_.size() : to_forget();

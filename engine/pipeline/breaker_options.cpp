@@ -95,7 +95,8 @@ void BreakerReader::read() {
   object.optional("neutral_probes", [&](const Node& value) {
     read_or_word(value, options_.neutral_probes, count_max, "never");
   });
-  word(object, "late_results", {"ignored", "extend_open", "counted"}, options_.late_results);
+  word(object, "late_results", {"ignored", "extend_open", "counted", "unless_open"},
+       options_.late_results);
   object.optional("failures",
                   [&](const Node& value) { read_outcomes(value, problems_, options_.failures); });
   object.finish();
@@ -202,6 +203,9 @@ void BreakerReader::read_open_for(const Node& node) {
       read_per_mille(value, problems_, open_time.factor_per_mille, 100);
     }
   });
+  duration(object, "add", open_time.add);
+  object.optional("jitter_first",
+                  [&](const Node& value) { read_bool(value, problems_, open_time.jitter_first); });
   const bool bounded = object.optional("max", [&](const Node& value) {
     read_duration(value, problems_, open_time.max, Duration{1});
   });
@@ -209,11 +213,19 @@ void BreakerReader::read_open_for(const Node& node) {
   object.optional("reset", [&](const Node& value) { read_reset(value); });
   object.optional("retry_after", [&](const Node& value) { read_hint(value); });
   object.finish();
-  const bool grows = node.find("factor") != nullptr;
+  const bool grows = node.find("factor") != nullptr || node.find("add") != nullptr;
   if (!grows) {
-    useless(node.find("max"), "\"max\" needs \"factor\"", "without it the open time does not grow");
-    useless(node.find("reset"), "\"reset\" needs \"factor\"",
-            "without it the open time does not grow");
+    constexpr std::string_view why = "without one of them the open time does not grow";
+    useless(node.find("max"), "\"max\" needs \"factor\" or \"add\"", why);
+    useless(node.find("reset"), "\"reset\" needs \"factor\" or \"add\"", why);
+  }
+  if (node.find("factor") != nullptr) {
+    useless(node.find("add"), "an open time grows by a factor or by addition",
+            "leave one of them out");
+  }
+  if (node.find("jitter") == nullptr) {
+    useless(node.find("jitter_first"), "\"jitter_first\" needs \"jitter\"",
+            "without it no open time is spread");
   }
   if (bounded && open_time.max < options_.open_for) {
     problems_.add(*node.find("max"), "\"from\" is greater than \"max\"",
@@ -363,7 +375,7 @@ void BreakerReader::check_half_open() {
         useless(node_.find(key), quoted(key) + " has no effect without half-open",
                 "the end of the open time closes it");
       }
-      if (options_.open_time.factor_per_mille > 1000 &&
+      if ((options_.open_time.factor_per_mille > 1000 || options_.open_time.add > Duration{0}) &&
           options_.open_time.reset == OpenTimeOptions::Reset::on_close) {
         problems_.add(*node_.find("half_open"),
                       "without half-open every open time ends in recovery, and none grows",

@@ -55,23 +55,26 @@ std::string rules(const BreakerOptions& options) {
 }
 
 std::string open_jitter(const OpenTimeOptions& options) {
+  const std::string_view unless = options.jitter_first ? "" : " but for the first";
   switch (options.jitter) {
     case OpenTimeOptions::Jitter::none:
       return "";
     case OpenTimeOptions::Jitter::equal:
-      return ", equal jitter";
+      return fmt::format(", equal jitter{}", unless);
     case OpenTimeOptions::Jitter::full:
-      return ", full jitter";
+      return fmt::format(", full jitter{}", unless);
     case OpenTimeOptions::Jitter::proportional:
-      return fmt::format(", {} to {} times that", options.spread_low_per_mille * 1e-3,
-                         options.spread_high_per_mille * 1e-3);
+      return fmt::format(", {} to {} times that{}", options.spread_low_per_mille * 1e-3,
+                         options.spread_high_per_mille * 1e-3, unless);
   }
   return "";
 }
 
 std::string growth(const OpenTimeOptions& options) {
-  if (options.factor_per_mille <= 1000) return "";
-  std::string text = fmt::format(", times {} each time", options.factor_per_mille * 1e-3);
+  if (options.factor_per_mille <= 1000 && options.add == Duration{0}) return "";
+  std::string text = options.add > Duration{0}
+                         ? fmt::format(", {} more each time", format_duration(options.add))
+                         : fmt::format(", times {} each time", options.factor_per_mille * 1e-3);
   if (options.max != forever) text += " up to " + format_duration(options.max);
   switch (options.reset) {
     case OpenTimeOptions::Reset::on_close:
@@ -130,6 +133,8 @@ std::string_view late_results(BreakerOptions::LateResults mode) {
       return ", late failures extend the open period";
     case BreakerOptions::LateResults::counted:
       return ", late results count";
+    case BreakerOptions::LateResults::unless_open:
+      return ", late results count unless it is open";
   }
   return "";
 }

@@ -26,17 +26,30 @@ std::string hint(const HintOptions& options) {
   const std::string beyond = options.above_cap == AboveCap::stop    ? ", stop above "
                              : options.above_cap == AboveCap::clamp ? ", at most "
                                                                     : ", ignored above ";
+  const std::string cap = beyond + format_duration(options.cap);
+  std::string of = options.of == OutcomeSet::any() ? "" : ", read of " + options.of.to_string();
+  if (options.required_of != OutcomeSet::none()) {
+    of += ", required of " + options.required_of.to_string();
+  }
   switch (options.policy) {
     case HintPolicy::ignore:
       return "";
     case HintPolicy::verbatim:
-      return ", retry-after instead" + beyond + format_duration(options.cap);
+      return ", retry-after instead" + cap + of;
     case HintPolicy::at_least:
-      return ", at least retry-after" + beyond + format_duration(options.cap);
+      return ", at least retry-after" + cap + of;
     case HintPolicy::stretch:
-      return ", retry-after up to " + format_duration(options.stretch_by) + " more";
+      return ", retry-after up to " + format_duration(options.stretch_by) + " more" + of;
   }
   return "";
+}
+
+std::string waits(const RetryOptions& options) {
+  std::string text = ", wait " + describe(options.wait);
+  for (const SpecialWait& special : options.special_waits) {
+    text += " (" + describe(special.wait) + " after " + special.on.to_string() + ")";
+  }
+  return text;
 }
 
 std::string_view should_retry(ObeyShouldRetry obey) {
@@ -109,10 +122,10 @@ struct Describer {
                          : fmt::format(", {} per minute anyway", spec.budget.floor_per_minute)));
   }
   void operator()(const RetryOptions& options) {
-    line(fmt::format("retry: {} attempts{}, wait {}{}{}, on {}",
+    line(fmt::format("retry: {} attempts{}{}{}{}, on {}",
                      options.max_attempts == 0 ? "unbounded" : std::to_string(options.max_attempts),
-                     bound("within", options.give_up_after), describe(options.wait),
-                     hint(options.hint), options.budget.empty() ? "" : ", budget " + options.budget,
+                     bound("within", options.give_up_after), waits(options), hint(options.hint),
+                     options.budget.empty() ? "" : ", budget " + options.budget,
                      options.on.to_string()) +
          std::string(should_retry(options.hint.obey_should_retry)));
   }

@@ -113,7 +113,25 @@ void read_hint(const Node& node, Problems& problems, HintOptions& options) {
       options.obey_should_retry = static_cast<ObeyShouldRetry>(word);
     }
   });
+  object.optional("of", [&](const Node& value) { read_outcomes(value, problems, options.of); });
+  object.optional("required_of",
+                  [&](const Node& value) { read_outcomes(value, problems, options.required_of); });
   object.finish();
+}
+
+// [ { "for": [ "rate_limited" ], "wait": { … } } ]
+void read_special_waits(const Node& node, Problems& problems, std::vector<SpecialWait>& waits) {
+  constexpr std::size_t waits_max = 8;
+  const bool read = read_array(node, problems, [&](const Node& item) {
+    SpecialWait& special = waits.emplace_back();
+    ObjectReader object(item, problems);
+    object.required("for", [&](const Node& value) { read_outcomes(value, problems, special.on); });
+    object.required("wait", [&](const Node& value) { read_wait(value, problems, special.wait); });
+    object.finish();
+  });
+  if (read && (node.items.empty() || node.items.size() > waits_max)) {
+    problems.add(node, "there are 1 to " + std::to_string(waits_max) + " special waits");
+  }
 }
 
 void read_quota(const Node& node, Problems& problems, QuotaOptions& options) {
@@ -234,6 +252,9 @@ void read_retry(const Node& node, Problems& problems, RetryOptions& options) {
     read_duration(value, problems, options.give_up_after, Duration{1});
   });
   object.optional("wait", [&](const Node& value) { read_wait(value, problems, options.wait); });
+  object.optional("special_waits", [&](const Node& value) {
+    read_special_waits(value, problems, options.special_waits);
+  });
   object.optional("on", [&](const Node& value) { read_outcomes(value, problems, options.on); });
   object.optional("retry_after",
                   [&](const Node& value) { read_hint(value, problems, options.hint); });

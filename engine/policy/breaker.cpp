@@ -85,6 +85,7 @@ bool Breaker::record(const Permit& permit, const Finding& finding, Instant now) 
   }
   if (!current) {
     if (options_.late_results == ignored) return false;
+    if (options_.late_results == unless_open && state_ == BreakerState::open) return false;
     const bool late_success_while_open =
         finding.verdict == Verdict::success && state_ == BreakerState::open;
     if (late_success_while_open && options_.late_results == extend_open) return false;

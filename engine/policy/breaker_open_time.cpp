@@ -23,6 +23,10 @@ Duration times(Duration length, std::uint32_t per_mille, Duration most) {
 Duration grown_open_time(const BreakerOptions& options, std::uint32_t in_a_row) {
   const OpenTimeOptions& open_time = options.open_time;
   Duration length = std::min(options.open_for, open_time.max);
+  if (open_time.add > Duration{0}) {
+    const std::int64_t steps_left = (open_time.max - length).count() / open_time.add.count();
+    return in_a_row > steps_left ? open_time.max : length + open_time.add * in_a_row;
+  }
   if (open_time.factor_per_mille <= 1000) return length;
   for (std::uint32_t i = 0; i < in_a_row && length < open_time.max; ++i) {
     length = times(length, open_time.factor_per_mille, open_time.max);
@@ -35,6 +39,7 @@ BreakerOpenTime::BreakerOpenTime(const BreakerOptions& options, const DrawFamily
   const OpenTimeOptions& open_time = options.open_time;
   BROWNOUT_CHECK(options.open_for > Duration{0});
   BROWNOUT_CHECK(open_time.factor_per_mille >= 1000);
+  BROWNOUT_CHECK(open_time.add >= Duration{0});
   BROWNOUT_CHECK(open_time.max >= options.open_for);
   BROWNOUT_CHECK(open_time.spread_low_per_mille <= open_time.spread_high_per_mille);
   BROWNOUT_CHECK(open_time.hint_min <= open_time.hint_max);
@@ -51,7 +56,7 @@ Duration BreakerOpenTime::open(const BreakerOptions& options, std::optional<Dura
   if (hint && open_time.obey_retry_after) {
     return std::clamp(*hint, open_time.hint_min, open_time.hint_max);
   }
-  return spread(open_time, grown_open_time(options, before));
+  return spread(open_time, grown_open_time(options, before), before == 0);
 }
 
 void BreakerOpenTime::recover(const OpenTimeOptions& options, Instant now) {
@@ -72,8 +77,9 @@ void BreakerOpenTime::recover(const OpenTimeOptions& options, Instant now) {
   }
 }
 
-Duration BreakerOpenTime::spread(const OpenTimeOptions& options, Duration length) {
+Duration BreakerOpenTime::spread(const OpenTimeOptions& options, Duration length, bool first) {
   constexpr Duration least{1};
+  if (first && !options.jitter_first) return length;
   Draws draws = jitter_.at(openings_);
   switch (options.jitter) {
     case OpenTimeOptions::Jitter::none:

@@ -12,8 +12,8 @@
 namespace brownout {
 
 /// The open time that `in_a_row` openings without recovery have led to, before jitter:
-/// `open_for * factor^in_a_row`, at most `max`; exact to a nanosecond per step, and finite for
-/// every number of openings.
+/// `open_for * factor^in_a_row`, or `open_for + add * in_a_row`, at most `max`; exact to a
+/// nanosecond per step, and finite for every number of openings.
 Duration grown_open_time(const BreakerOptions& options, std::uint32_t in_a_row);
 
 /// Counts openings and computes their lengths.
@@ -37,7 +37,7 @@ class BreakerOpenTime {
 
  private:
   void recover(const OpenTimeOptions& options, Instant now);
-  Duration spread(const OpenTimeOptions& options, Duration length);
+  Duration spread(const OpenTimeOptions& options, Duration length, bool first);
 
   DrawFamily jitter_;
   std::uint32_t openings_ = 0;

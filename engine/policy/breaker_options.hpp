@@ -17,6 +17,9 @@ struct OpenTimeOptions {
   /// Default 1000.
   std::uint32_t factor_per_mille = 1000;
 
+  /// What each opening in a row adds, as Envoy's ejections grow; instead of the factor. Default 0.
+  Duration add{0};
+
   /// It grows, and is spread, up to this. At least `open_for`. Default: no bound.
   Duration max = forever;
 
@@ -31,6 +34,10 @@ struct OpenTimeOptions {
   /// Factors of the proportional jitter. Requires: low <= high <= 10,000. Default 0.75 and 1.25.
   std::uint32_t spread_low_per_mille = 750;
   std::uint32_t spread_high_per_mille = 1250;
+
+  /// Whether the open time is spread at an opening that no other preceded without recovery.
+  /// Default yes; Finagle's is not.
+  bool jitter_first = true;
 
   enum class Reset : std::uint8_t {
     on_close,  ///< growth starts over as soon as the breaker closes (default)
@@ -174,6 +181,7 @@ struct BreakerOptions {
     extend_open,  ///< a failure restarts the open period or counts in the present state; a success
                   ///< while open does nothing: a breaker without generations that checks its state
     counted,      ///< both count in whatever state the breaker is in: one without any check
+    unless_open,  ///< both count in the present state, but while open nothing does: most breakers
   };
   LateResults late_results = LateResults::ignored;
 

@@ -13,11 +13,22 @@ RetryStop reason_to_stop(const RetryOptions& options, const RetryState& state,
       !(options.when && options.when(outcome))) {
     return RetryStop::not_retryable;
   }
+  const HintOptions& hint = options.hint;
+  if (hint.required_of.contains(outcome) && !(outcome.retry_after && hint.of.contains(outcome))) {
+    return RetryStop::not_retryable;
+  }
   if (options.max_attempts != 0 && state.attempts >= options.max_attempts) {
     return RetryStop::attempts_spent;
   }
   if (now - state.first_started >= options.give_up_after) return RetryStop::time_spent;
   return RetryStop::no;
+}
+
+const BackoffOptions& wait_after(const RetryOptions& options, const Outcome& outcome) {
+  for (const SpecialWait& special : options.special_waits) {
+    if (special.on.contains(outcome)) return special.wait;
+  }
+  return options.wait;
 }
 
 }  // namespace
@@ -54,10 +65,10 @@ RetryDecision next_retry(const RetryOptions& options, RetryState& state, const O
   if (stop != RetryStop::no) return {stop, {}};
 
   ServerHint hint;
-  hint.wait = outcome.retry_after;
+  if (options.hint.of.contains(outcome)) hint.wait = outcome.retry_after;
   hint.should_retry = outcome.should_retry;
-  const HintDecision hinted =
-      apply_hint(options.hint, next_backoff(options.wait, state.backoff, draws), hint);
+  const Duration computed = next_backoff(wait_after(options, outcome), state.backoff, draws);
+  const HintDecision hinted = apply_hint(options.hint, computed, hint);
   if (!hinted.retries()) {
     const bool refused = hinted.stop == HintStop::refused;
     return {refused ? RetryStop::refused : RetryStop::hint_too_long, {}};

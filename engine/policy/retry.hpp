@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "engine/core/draw.hpp"
 #include "engine/core/outcome.hpp"
@@ -13,6 +14,12 @@
 #include "engine/policy/server_hint.hpp"
 
 namespace brownout {
+
+/// A wait of its own for certain failures.
+struct SpecialWait {
+  OutcomeSet on;
+  BackoffOptions wait{};
+};
 
 struct RetryOptions {
   /// Attempts in all, the first one included; 1 means no retry, 0 no bound. Default 3.
@@ -24,6 +31,10 @@ struct RetryOptions {
   Duration give_up_after = forever;
 
   BackoffOptions wait{};
+
+  /// Failures after which the wait is another one, as the AWS SDKs have for throttling; the first
+  /// that names the failure counts. All share the number of retries so far. Default: none.
+  std::vector<SpecialWait> special_waits{};
 
   /// Which failures are tried again. Default: the retryable ones.
   OutcomeSet on = OutcomeSet::of(ErrorClass::retryable);

@@ -14,6 +14,7 @@
 #include <span>
 #include <string_view>
 
+#include "engine/core/outcome.hpp"
 #include "engine/core/time.hpp"
 
 namespace brownout {
@@ -108,6 +109,13 @@ struct HintOptions {
   /// Default when_false: a provider that says no knows, and one that says yes to a failure that the
   /// policy does not list may be asked for nothing.
   ObeyShouldRetry obey_should_retry = ObeyShouldRetry::when_false;
+
+  /// Failures whose hint is read; that of any other is as if it had not been sent. Some clients
+  /// read it on 429 only. Default: any.
+  OutcomeSet of = OutcomeSet::any();
+
+  /// Failures that are not retried unless a hint says when. Default: none.
+  OutcomeSet required_of{};
 };
 
 /// Why a hint allows no retry.
@@ -129,8 +137,8 @@ struct HintDecision {
 ///
 /// With verbatim or at_least, and above_cap stop, the wait is never shorter than the hint. Whether
 /// the failure is retryable at all is decided elsewhere, with makes_retryable() as an argument; so
-/// is whether the wait fits the deadline. A hint is about one attempt: it is not remembered for
-/// later waits.
+/// is whether the wait fits the deadline, and what `of` and `required_of` say of the failure. A
+/// hint is about one attempt: it is not remembered for later waits.
 HintDecision apply_hint(const HintOptions& options, Duration computed, const ServerHint& hint);
 
 /// Whether the server's word is enough to retry a failure that a policy does not list.

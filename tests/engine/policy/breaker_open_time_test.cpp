@@ -44,6 +44,17 @@ TEST(BreakerOpenTime, GrowsByItsFactorUpToItsMaximum) {
             (std::vector<Duration>{100ms, 150ms, 225ms, 337500us, 506250us, 759375us, 1s}));
 }
 
+// Envoy's ejections: the base time times their number.
+TEST(BreakerOpenTime, MayGrowByAdditionInstead) {
+  BreakerOptions options = growing(30s, 1000, 100s);
+  options.open_time.add = 30s;
+  EXPECT_EQ(first_open_times(options, 5), (std::vector<Duration>{30s, 60s, 90s, 100s, 100s}));
+  options.open_time.max = forever;
+  EXPECT_EQ(grown_open_time(options, 9'999), 300'000s);
+  options.open_time.add = forever / 2;
+  EXPECT_EQ(grown_open_time(options, 9'999), forever);
+}
+
 RC_GTEST_PROP(BreakerOpenTime, IsWithinItsBoundsForEveryNumberOfOpenings, ()) {
   const auto from = Duration{*rc::gen::inRange<std::int64_t>(1, 1'000'000'000'000)};
   const auto factor = *rc::gen::inRange<std::uint32_t>(1000, 100'001);
@@ -160,6 +171,20 @@ TEST(BreakerOpenTime, IsSpreadOverTheRangeOfItsJitterAndAddressedByTheNumberOfTh
     EXPECT_LE(least, low + (high - low) / 50) << "reaches down";
     EXPECT_GE(most, high - (high - low) / 50) << "reaches up";
   }
+}
+
+// Opens, opens again without recovery, recovers, and opens.
+TEST(BreakerOpenTime, MayBeExactAtAnOpeningThatNoOtherPreceded) {
+  BreakerOptions options;
+  options.open_time.jitter = Jitter::equal;
+  options.open_time.jitter_first = false;
+  const DrawFamily family(7, Purpose::breaker_jitter, "finagle");
+  BreakerOpenTime open_time(options, family);
+  EXPECT_EQ(open_time.open(options, std::nullopt, since_start(0s)), 60s);
+  EXPECT_EQ(open_time.open(options, std::nullopt, since_start(60s)),
+            family.at(2).between(30s, 60s));
+  open_time.close(since_start(120s));
+  EXPECT_EQ(open_time.open(options, std::nullopt, since_start(121s)), 60s);
 }
 
 TEST(BreakerOpenTime, AJitterDoesNotGoBeyondTheMaximum) {

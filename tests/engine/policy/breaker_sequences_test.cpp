@@ -84,8 +84,8 @@ class BreakerSequences : public ::testing::TestWithParam<std::size_t> {};
 
 TEST_P(BreakerSequences, OfUpToSixEventsAllKeepTheLaws) {
   const Start& start = starts[GetParam()];
-  for (const LateResults late_results :
-       {LateResults::ignored, LateResults::extend_open, LateResults::counted}) {
+  for (const LateResults late_results : {LateResults::ignored, LateResults::extend_open,
+                                         LateResults::counted, LateResults::unless_open}) {
     for (const std::uint32_t close_after : {1U, 2U}) {
       for (const std::uint32_t probes : {1U, 2U, 0U}) {
         const BreakerOptions options = small(close_after, probes, late_results);
@@ -140,8 +140,8 @@ RC_GTEST_PROP(BreakerProperty, RandomSequencesKeepTheLawsAsWell, ()) {
   options.open_for = *rc::gen::element<Duration>(1ns, 1s, 60s);
   options.probe_lease = *rc::gen::element<Duration>(1ns, 17s, 60s, 10min);
   options.neutral_probes = *rc::gen::inRange<std::uint32_t>(0, 4);
-  options.late_results =
-      *rc::gen::element(LateResults::ignored, LateResults::extend_open, LateResults::counted);
+  options.late_results = *rc::gen::element(LateResults::ignored, LateResults::extend_open,
+                                           LateResults::counted, LateResults::unless_open);
   follow(options, *steps(breaker_command_count, 20));
 }
 
@@ -175,6 +175,7 @@ void draw_open_time(BreakerOptions& options) {
   OpenTimeOptions& open_time = options.open_time;
   options.open_for = *rc::gen::element<Duration>(1s, 7s, 60s);
   open_time.factor_per_mille = *rc::gen::element<std::uint32_t>(1000, 1500, 2000, 3333);
+  open_time.add = *rc::gen::weightedElement<Duration>({{3, 0s}, {1, 9s}});
   open_time.max = *rc::gen::element<Duration>(60s, 100s, 300s);
   using Reset = OpenTimeOptions::Reset;
   open_time.reset = *rc::gen::element(Reset::on_close, Reset::after, Reset::step);
@@ -202,8 +203,8 @@ RC_GTEST_PROP(BreakerProperty, AnyRulesUnderAnySequenceDoWhatTheModelDoes, ()) {
   BreakerOptions options = any_rules();
   draw_open_time(options);
   draw_half_open(options);
-  options.late_results =
-      *rc::gen::element(LateResults::ignored, LateResults::extend_open, LateResults::counted);
+  options.late_results = *rc::gen::element(LateResults::ignored, LateResults::extend_open,
+                                           LateResults::counted, LateResults::unless_open);
   follow(options, *steps(all_breaker_commands, 8));
 }
 

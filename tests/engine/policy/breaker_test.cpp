@@ -278,6 +278,26 @@ TEST(Breaker, WithCountedALateSuccessClosesItFromOpen) {
   EXPECT_EQ(breaker.state(), closed);
 }
 
+// 0s two calls begin | 1s opens until 61s | 2s, 3s they end late | 61s half-open
+TEST(Breaker, WithUnlessOpenLateResultsDoNothingWhileOpenAndCountOtherwise) {
+  BreakerOptions options = small();
+  options.late_results = LateResults::unless_open;
+  for (const Verdict verdict : {Verdict::success, Verdict::failure}) {
+    Breaker breaker(options);
+    const auto succeeding = breaker.acquire(at(0s));
+    const auto failing = breaker.acquire(at(0s));
+    const auto latest = breaker.acquire(at(0s));
+    fail_until_open(breaker, options, 1s);
+    breaker.record(*succeeding, Verdict::success, at(2s));
+    breaker.record(*failing, Verdict::failure, at(3s));
+    EXPECT_EQ(breaker.state(), open);
+    EXPECT_EQ(breaker.retry_after(at(3s)), 58s) << "neither closed nor extended";
+    ASSERT_TRUE(breaker.acquire(at(61s)));
+    breaker.record(*latest, verdict, at(62s));
+    EXPECT_EQ(breaker.state(), verdict == Verdict::success ? closed : open);
+  }
+}
+
 TEST(Breaker, FailuresAreWhatThePolicySaysAndEverythingElseIsNeutral) {
   using enum OutcomeKind;
   const BreakerOptions by_default;

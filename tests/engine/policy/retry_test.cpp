@@ -189,6 +189,42 @@ TEST(Retry, AHintBeyondTheDeadlineEndsTheCallNow) {
   EXPECT_EQ(stop_of({.wait = fixed_wait(4s)}, outcome, {.deadline = at(60s)}), RetryStop::deadline);
 }
 
+TEST(Retry, AHintIsReadOfTheFailuresThePolicyNamesOnly) {
+  const RetryOptions options{.wait = fixed_wait(4s),
+                             .on = OutcomeSet::any(),
+                             .hint = {.of = OutcomeSet::of({rate_limited})}};
+  Outcome limited = Outcome::failure(rate_limited, 429);
+  limited.retry_after = 60s;
+  EXPECT_EQ(decide(options, limited).at, at(61s));
+  Outcome overload = Outcome::failure(overloaded, 503);
+  overload.retry_after = 3600s;
+  EXPECT_EQ(decide(options, overload).at, at(5s));
+}
+
+TEST(Retry, AFailureThatNeedsAHintIsNotRetriedWithoutOneThatIsRead) {
+  RetryOptions options{.wait = fixed_wait(4s),
+                       .hint = {.required_of = OutcomeSet::of({rate_limited})}};
+  Outcome limited = Outcome::failure(rate_limited, 429);
+  EXPECT_EQ(stop_of(options, limited), RetryStop::not_retryable);
+  limited.retry_after = 0s;
+  EXPECT_TRUE(decide(options, limited).retries()) << "at once is an answer too";
+  EXPECT_TRUE(decide(options, Outcome::failure(overloaded, 503)).retries());
+  options.hint.of = OutcomeSet::of({overloaded});
+  EXPECT_EQ(stop_of(options, limited), RetryStop::not_retryable);
+}
+
+TEST(Retry, TheFirstSpecialWaitThatNamesTheFailureCountsAndAllCountTheSameRetries) {
+  BackoffOptions doubling{.multiplier = 1s, .jitter = Jitter::none};
+  const RetryOptions options{
+      .wait = fixed_wait(4s),
+      .special_waits = {{OutcomeSet::of({rate_limited}), doubling},
+                        {OutcomeSet::of({rate_limited, overloaded}), fixed_wait(9s)}}};
+  EXPECT_EQ(decide(options, Outcome::failure(server_error, 500)).at, at(5s));
+  EXPECT_EQ(decide(options, Outcome::failure(overloaded, 503)).at, at(10s));
+  EXPECT_EQ(decide(options, Outcome::failure(rate_limited, 429)).at, at(2s));
+  EXPECT_EQ(decide(options, Outcome::failure(rate_limited, 429), {.attempts = 2}).at, at(3s));
+}
+
 TEST(Retry, AnEndlessHintIsNeverDueAndDoesNotOverflow) {
   Outcome outcome = Outcome::failure(rate_limited, 429);
   outcome.retry_after = forever;

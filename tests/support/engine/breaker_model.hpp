@@ -238,6 +238,7 @@ inline void BreakerModel::record(Ticket ticket, const Finding& finding, Instant 
     return;
   }
   if (late && options_.late_results == ignored) return;
+  if (late && options_.late_results == unless_open && state_ == BreakerState::open) return;
   const bool failed = finding.verdict == Verdict::failure;
   switch (state_) {
     case BreakerState::closed:
@@ -352,7 +353,9 @@ inline void BreakerModel::open(std::optional<Duration> hint, Instant now) {
   }
   open_length_ = options_.open_for;
   for (std::uint32_t i = 0; i < openings_in_a_row_; ++i) {
-    const std::int64_t grown = open_length_.count() * open_time.factor_per_mille / 1000;
+    const std::int64_t grown = open_time.add > Duration{0}
+                                   ? (open_length_ + open_time.add).count()
+                                   : open_length_.count() * open_time.factor_per_mille / 1000;
     open_length_ = std::min(open_time.max, Duration{grown});
   }
   ++openings_in_a_row_;

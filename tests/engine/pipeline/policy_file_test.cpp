@@ -322,8 +322,8 @@ TEST(PolicyFile, DescribesEveryLayerWithItsEffectiveSettings) {
 // The golden file holds what describe() says about each bundled policy, in order of their names.
 TEST(PolicyFile, TheBundledPoliciesAreDescribedAsInTheGoldenFile) {
   std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator("scenarios/policies")) {
-    paths.push_back(entry.path().string());
+  for (const auto& entry : std::filesystem::recursive_directory_iterator("scenarios/policies")) {
+    if (entry.is_regular_file()) paths.push_back(entry.path().string());
   }
   std::ranges::sort(paths);
   std::string described;

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "engine/runtime/runtime.hpp"
-#include "sim/kernel/timer_queue.hpp"
+#include "engine/runtime/timer_queue.hpp"
 
 namespace brownout::testing {
 

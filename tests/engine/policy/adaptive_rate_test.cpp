@@ -99,7 +99,6 @@ TEST(AdaptiveRate, RefusesAWaitThatIsTooLongOrPastTheDeadline) {
 RC_GTEST_PROP(AdaptiveRateProperty, StaysWithinItsBounds, ()) {
   AdaptiveRate rate({.max_wait = 10s});
   Instant now{};
-  Instant last_turn{};
   const auto steps = *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 5000));
   for (const int step : steps) {
     now += Duration{1ms} * (step % 700);

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <ranges>
 
 #include "engine/core/check.hpp"
 #include "engine/pipeline/layers/bulkhead_layer.hpp"
@@ -209,7 +208,9 @@ void Stage::each_layer(const std::function<void(const Layer&)>& look) const {
     const Pipeline::Node* node = rest.back();
     rest.pop_back();
     if (node->layer) look(*node->layer);
-    for (const auto& child : node->children | std::views::reverse) rest.push_back(child.get());
+    for (auto child = node->children.rbegin(); child != node->children.rend(); ++child) {
+      rest.push_back(child->get());
+    }
   }
 }
 

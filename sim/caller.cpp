@@ -7,21 +7,31 @@ namespace {
 
 constexpr JobName arrival_job{"arrival"};
 constexpr JobName think_job{"think"};
+constexpr JobName cancel_job{"cancel"};
 
 }  // namespace
 
-// A request under way and who is told of its end.
-class Caller::Slot final : public CallListener {
+// A request under way and who is told of its end. The timer is the caller's patience.
+class Caller::Slot final : public CallListener, public Timer {
  public:
-  explicit Slot(Caller& caller, Client* client = nullptr) : caller_(caller), client_(client) {}
+  explicit Slot(Caller& caller, Client* client = nullptr)
+      : Timer(cancel_job), caller_(caller), client_(client) {}
+
+  void leave_after(Duration patience, Call& call) {
+    call_ = &call;
+    if (patience < forever) caller_.runtime_.arm(*this, after(caller_.runtime_.now(), patience));
+  }
 
   Request request;
 
  private:
   void on_call_end(CallId, Outcome&&) override;
+  void fire() override;
+  void call_over();
 
   Caller& caller_;
   Client* client_;
+  Call* call_ = nullptr;
 };
 
 class Caller::Arrivals final : public Timer {
@@ -54,6 +64,8 @@ class Caller::Client final : public Timer {
     if (at < caller_.ends_) caller_.runtime_.arm(*this, at);
   }
 
+  Timer& slot() { return slot_; }
+
   void call_ended() {
     number_ += caller_.clients_.size();
     think();
@@ -68,6 +80,16 @@ class Caller::Client final : public Timer {
 };
 
 void Caller::Slot::on_call_end(CallId, Outcome&&) {
+  caller_.runtime_.disarm(*this);
+  call_over();
+}
+
+void Caller::Slot::fire() {
+  caller_.engine_.cancel(*call_);
+  call_over();
+}
+
+void Caller::Slot::call_over() {
   if (client_ != nullptr) return client_->call_ended();
   caller_.free_.push_back(this);
 }
@@ -82,7 +104,11 @@ Caller::Caller(Runtime& runtime, Engine& engine, const Workload& workload, Insta
 
 Caller::~Caller() {
   if (arrivals_) runtime_.disarm(*arrivals_);
-  for (const auto& client : clients_) runtime_.disarm(*client);
+  for (const auto& client : clients_) {
+    runtime_.disarm(*client);
+    runtime_.disarm(client->slot());
+  }
+  for (const auto& slot : slots_) runtime_.disarm(*slot);
 }
 
 void Caller::begin() {
@@ -94,7 +120,9 @@ void Caller::start_call(std::uint64_t number, Slot& slot) {
   const CallShape shape = workload_.shape(number);
   slot.request = shape.request;
   slot.request.tag = shape.output_tokens;
-  engine_.start(number, slot.request, after(runtime_.now(), workload_.spec().deadline), slot);
+  const Instant deadline = after(runtime_.now(), workload_.spec().deadline);
+  Call& call = engine_.start(number, slot.request, deadline, slot);
+  slot.leave_after(shape.patience, call);
 }
 
 Caller::Slot& Caller::acquire() {

@@ -15,6 +15,7 @@ enum class Unit : std::uint8_t { share, count, number, duration, state, dollars 
 enum class Argument : std::uint8_t {
   none,
   route,
+  optional_route,
   breaker,
   optional_breaker,
   optional_outcome,
@@ -37,7 +38,7 @@ constexpr std::array metric_facts{
     MetricFacts{"failed", Metric::failed, Argument::optional_outcome, Unit::count, true},
     MetricFacts{"share", Metric::share, Argument::route_or_source, Unit::share, true},
     MetricFacts{"latency", Metric::latency, Argument::optional_calls, Unit::duration, true},
-    MetricFacts{"attempts", Metric::attempts, Argument::none, Unit::count, true},
+    MetricFacts{"attempts", Metric::attempts, Argument::optional_route, Unit::count, true},
     MetricFacts{"attempts_per_call", Metric::attempts_per_call, Argument::none, Unit::number, true},
     MetricFacts{"breaker.opened", Metric::breaker_opened, Argument::breaker, Unit::count, true},
     MetricFacts{"breaker.state", Metric::breaker_state, Argument::breaker, Unit::state, false},
@@ -47,6 +48,11 @@ constexpr std::array metric_facts{
     MetricFacts{"hedges", Metric::hedges, Argument::none, Unit::count, true},
     MetricFacts{"wasted_tokens", Metric::wasted_tokens, Argument::none, Unit::count, true},
     MetricFacts{"cost", Metric::cost, Argument::none, Unit::dollars, true},
+    MetricFacts{"waits", Metric::waits, Argument::none, Unit::count, true},
+    MetricFacts{"wait", Metric::wait, Argument::none, Unit::duration, true},
+    MetricFacts{"hinted", Metric::hinted, Argument::none, Unit::count, true},
+    MetricFacts{"retry_after", Metric::retry_after, Argument::none, Unit::duration, true},
+    MetricFacts{"max_in_flight", Metric::max_in_flight, Argument::route, Unit::count, true},
 };
 
 const std::vector<std::string_view> latency_parts{"p50",  "p90",  "p95", "p99",
@@ -220,6 +226,7 @@ bool ExpectationReader::read_argument(Word argument) {
       return given || refuse({name, argument.begin - name.size()}, "whose share?",
                              "expected a route, cache or default, as in share(main)");
     case Argument::optional_breaker:
+    case Argument::optional_route:
       return true;
     case Argument::optional_outcome: {
       const auto outcome = parse_outcome_kind(argument.text);
@@ -243,14 +250,17 @@ bool ExpectationReader::read_argument(Word argument) {
 
 bool ExpectationReader::read_part(Word part) {
   out_.part = std::string(part.text);
-  if (facts_->metric != Metric::latency) {
+  const bool has_parts = facts_->metric == Metric::latency || facts_->metric == Metric::wait ||
+                         facts_->metric == Metric::retry_after;
+  if (!has_parts) {
     return part.text.empty() || refuse(part, "\"" + std::string(facts_->name) + "\" has no parts");
   }
   if (std::ranges::find(latency_parts, part.text) != latency_parts.end()) return true;
   if (part.text.empty()) {
-    return refuse({".", position_}, "which latency?", "add one of: " + listed(latency_parts, "."));
+    return refuse({".", position_}, "which " + std::string(facts_->name) + "?",
+                  "add one of: " + listed(latency_parts, "."));
   }
-  return refuse(part, "a latency has no " + quoted(part.text),
+  return refuse(part, "a " + std::string(facts_->name) + " has no " + quoted(part.text),
                 expected_one_of(part.text, latency_parts));
 }
 
@@ -377,8 +387,8 @@ void check_routes(const std::vector<Expectation>& expectations, const Document& 
   for (const Expectation& expectation : expectations) {
     const Argument kind =
         std::ranges::find(metric_facts, expectation.metric, &MetricFacts::metric)->argument;
-    const bool names_route = kind == Argument::route || kind == Argument::breaker ||
-                             kind == Argument::optional_breaker ||
+    const bool names_route = kind == Argument::route || kind == Argument::optional_route ||
+                             kind == Argument::breaker || kind == Argument::optional_breaker ||
                              kind == Argument::route_or_source;
     if (!names_route || expectation.argument.empty()) continue;
     std::vector<std::string_view> known(routes.begin(), routes.end());

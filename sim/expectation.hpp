@@ -38,6 +38,11 @@ enum class Metric : std::uint8_t {
   hedges,
   wasted_tokens,
   cost,
+  waits,
+  wait,
+  hinted,
+  retry_after,
+  max_in_flight,
 };
 
 enum class Comparison : std::uint8_t { less, less_equal, equal, not_equal, greater_equal, greater };

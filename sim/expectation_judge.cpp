@@ -57,20 +57,37 @@ const BreakerResult* breaker_of(const Expectation& expectation, const RunResult&
   return i ? &result.breakers[*i] : nullptr;
 }
 
+// "p99", "mean", … of durations, or why there is none.
+Value part_of(const Histogram& durations, const std::string& part, std::string reason) {
+  if (durations.count() == 0) return Value::none(std::move(reason));
+  if (part == "mean") return Value::duration(durations.mean());
+  if (part == "min") return Value::duration(durations.min());
+  if (part == "max") return Value::duration(durations.max());
+  std::uint32_t digits = 0;
+  std::from_chars(part.data() + 1, part.data() + part.size(), digits);
+  return Value::duration(durations.quantile(digits < 100 ? digits * 10 : digits));
+}
+
 Value latency(const Expectation& expectation, const CallStats& stats) {
   Histogram calls;
   const std::string& which = expectation.argument;
   if (which.empty() || which == "success" || which == "all") calls.add(stats.success_latency);
   if (which == "failed" || which == "all") calls.add(stats.failed_latency);
   if (which == "other" || which == "all") calls.add(stats.other_latency);
-  if (calls.count() == 0) return Value::none("no such calls");
-  if (expectation.part == "mean") return Value::duration(calls.mean());
-  if (expectation.part == "min") return Value::duration(calls.min());
-  if (expectation.part == "max") return Value::duration(calls.max());
-  std::uint32_t digits = 0;
-  const char* end = expectation.part.data() + expectation.part.size();
-  std::from_chars(expectation.part.data() + 1, end, digits);
-  return Value::duration(calls.quantile(digits < 100 ? digits * 10 : digits));
+  return part_of(calls, expectation.part, "no such calls");
+}
+
+Value max_in_flight(const Expectation& expectation, const RunResult& result,
+                    const CallStats& stats) {
+  const auto route = index_of(result.routes, expectation.argument, std::identity{});
+  const auto& peaks = stats.in_flight_max_by_route;
+  return Value::count(route && *route < peaks.size() ? peaks[*route] : 0);
+}
+
+Value attempts(const Expectation& expectation, const RunResult& result, const CallStats& stats) {
+  if (expectation.argument.empty()) return Value::count(stats.attempts);
+  return Value::count(at_or_zero(stats.attempts_by_route,
+                                 index_of(result.routes, expectation.argument, std::identity{})));
 }
 
 Value share(const Expectation& expectation, const RunResult& result, const CallStats& stats) {
@@ -176,7 +193,7 @@ Value measure(const Expectation& expectation, const RunResult& result,
     case Metric::latency:
       return latency(expectation, stats);
     case Metric::attempts:
-      return Value::count(stats.attempts);
+      return attempts(expectation, result, stats);
     case Metric::attempts_per_call:
       return attempts_per_call(stats);
     case Metric::breaker_opened:
@@ -195,6 +212,16 @@ Value measure(const Expectation& expectation, const RunResult& result,
     case Metric::cost:
       if (!result.has_prices) return Value::none("the scenario gives no prices");
       return cost(stats.cost_nanodollars());
+    case Metric::waits:
+      return Value::count(stats.waits);
+    case Metric::wait:
+      return part_of(stats.wait, expectation.part, "nobody waited");
+    case Metric::hinted:
+      return Value::count(stats.hinted);
+    case Metric::retry_after:
+      return part_of(stats.hint, expectation.part, "no failed call was told when to come back");
+    case Metric::max_in_flight:
+      return max_in_flight(expectation, result, stats);
     case Metric::breaker_state:
       break;
   }

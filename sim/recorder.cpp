@@ -77,6 +77,9 @@ void Recorder::on_attempt(const AttemptEvent& event, const Outcome& outcome) {
 
 void Recorder::on_wait(const WaitEvent& event) {
   digest_.add('W', event.call, event.route, nanoseconds(event.from), nanoseconds(event.until));
+  CallStats& stats = stats_at(event.from);
+  ++stats.waits;
+  stats.wait.record(event.until - event.from);
   if (next_ != nullptr) next_->on_wait(event);
 }
 
@@ -141,6 +144,10 @@ void Recorder::on_call(const CallEvent& event, const Outcome& outcome) {
     case CallEnd::failed:
       ++stats.failed_as[index(outcome.kind)];
       stats.failed_latency.record(latency);
+      if (outcome.retry_after) {
+        ++stats.hinted;
+        stats.hint.record(*outcome.retry_after);
+      }
       break;
     case CallEnd::cached:
     case CallEnd::degraded:

@@ -30,6 +30,16 @@ void CallStats::add(const CallStats& other) {
   add_each(served_by_route, other.served_by_route);
   add_each(attempts_by_route, other.attempts_by_route);
   add_each(rejected_by_breaker, other.rejected_by_breaker);
+  in_flight_max_by_route.resize(
+      std::max(in_flight_max_by_route.size(), other.in_flight_max_by_route.size()));
+  for (std::size_t i = 0; i < other.in_flight_max_by_route.size(); ++i) {
+    in_flight_max_by_route[i] =
+        std::max(in_flight_max_by_route[i], other.in_flight_max_by_route[i]);
+  }
+  waits += other.waits;
+  hinted += other.hinted;
+  wait.add(other.wait);
+  hint.add(other.hint);
   success_latency.add(other.success_latency);
   failed_latency.add(other.failed_latency);
   other_latency.add(other.other_latency);

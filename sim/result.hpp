@@ -32,6 +32,11 @@ struct CallStats {
   std::vector<std::uint64_t> served_by_route;                   ///< by RouteId
   std::vector<std::uint64_t> attempts_by_route;                 ///< by RouteId
   std::vector<std::uint64_t> rejected_by_breaker;               ///< by BreakerId
+  std::vector<std::uint32_t> in_flight_max_by_route;            ///< attempts at once, by RouteId
+  std::uint64_t waits = 0;   ///< between attempts, for quota or for a route, that began
+  std::uint64_t hinted = 0;  ///< failed calls that were told when to come back
+  Histogram wait;
+  Histogram hint;  ///< what those were told
   Histogram success_latency;
   Histogram failed_latency;
   Histogram other_latency;  ///< cached and degraded

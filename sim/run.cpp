@@ -36,6 +36,7 @@ class World {
   World(const Scenario& scenario, const Policy& policy, const BoundPolicy& bound,
         const RunOptions& options)
       : scenario_(scenario),
+        bound_(bound),
         context_(context_options(scenario, options)),
         provider_(scenario.script, context_.seed()),
         transport_(context_, provider_, scenario.network_latency),
@@ -83,6 +84,7 @@ class World {
       return model.price.input > 0 || model.price.output > 0;
     });
     recorder_->finish(result);
+    report_peaks(result);
     report_faults(result);
   }
 
@@ -104,6 +106,23 @@ class World {
     return engine_->unfinished() == 0 ? RunEnd::completed : RunEnd::deadlock;
   }
 
+  // By model: routes to the same one see the same number.
+  void report_peaks(RunResult& result) const {
+    const auto& routes = engine_->pipeline().routes();
+    result.total.in_flight_max_by_route.resize(routes.size());
+    for (std::size_t phase = 0; phase < result.phases.size(); ++phase) {
+      auto& peaks = result.phases[phase].stats.in_flight_max_by_route;
+      peaks.resize(routes.size());
+      for (std::size_t route = 0; route < routes.size(); ++route) {
+        if (bound_.target_ids[route] != no_target) {
+          peaks[route] = transport_.peak(phase, bound_.target_ids[route]);
+        }
+        auto& whole = result.total.in_flight_max_by_route[route];
+        whole = std::max(whole, peaks[route]);
+      }
+    }
+  }
+
   void report_faults(RunResult& result) const {
     for (const mock::PhaseSpec& phase : scenario_.script.phases) {
       for (std::size_t i = 0; i < phase.faults.size(); ++i) {
@@ -115,6 +134,7 @@ class World {
   }
 
   const Scenario& scenario_;
+  const BoundPolicy& bound_;
   Context context_;
   mock::ScriptedProvider provider_;
   SimTransport transport_;

@@ -23,6 +23,7 @@ class SimTransport::Flight final : public Timer {
       : Timer(flight_job), transport_(transport), number_(number) {}
 
   Handle begin(const Attempt& attempt, AttemptListener& listener);
+  TargetId target() const { return attempt_.target; }
   Outcome detach();
   void take_slot(const mock::Plan& plan);
 
@@ -280,6 +281,8 @@ SimTransport::SimTransport(Runtime& runtime, mock::ScriptedProvider& provider,
     network_out_.emplace_back(runtime.seed(), Purpose::network_out, model.full_name);
     network_back_.emplace_back(runtime.seed(), Purpose::network_back, model.full_name);
   }
+  under_way_.resize(provider.script().models.size());
+  peaks_.resize(provider.script().phases.size(), under_way_);
 }
 
 SimTransport::~SimTransport() {
@@ -287,7 +290,17 @@ SimTransport::~SimTransport() {
 }
 
 Transport::Handle SimTransport::start(const Attempt& attempt, AttemptListener& listener) {
+  count_start(attempt.target);
   return acquire()->begin(attempt, listener);
+}
+
+void SimTransport::count_start(TargetId target) {
+  const auto& phases = provider_.script().phases;
+  const Duration now = runtime_.now() - Instant{};
+  std::size_t phase = 0;
+  while (phase + 1 < phases.size() && phases[phase].until <= now) ++phase;
+  std::uint32_t& peak = peaks_[phase][target];
+  peak = std::max(peak, ++under_way_[target]);
 }
 
 Outcome SimTransport::detach(Handle handle) {
@@ -319,6 +332,7 @@ SimTransport::Flight* SimTransport::acquire() {
 }
 
 void SimTransport::recycle(Flight* flight) {
+  --under_way_[flight->target()];
   free_.push_back(flight);
 }
 

@@ -3,6 +3,7 @@
 // The engine's Transport inside the simulation: carries attempts over a network with latency to the
 // scripted provider and plays its plans in virtual time.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -31,9 +32,14 @@ class SimTransport final : public Transport {
   Handle start(const Attempt& attempt, AttemptListener& listener) override;
   Outcome detach(Handle handle) override;
 
+  /// The most attempts that were under way to a model at once, looked at whenever one began in that
+  /// phase. Requires: both exist.
+  std::uint32_t peak(std::size_t phase, TargetId target) const { return peaks_[phase][target]; }
+
  private:
   class Flight;
 
+  void count_start(TargetId target);
   void started(const mock::Start& start);
   Flight* acquire();
   void recycle(Flight* flight);
@@ -45,6 +51,8 @@ class SimTransport final : public Transport {
   std::vector<DrawFamily> network_back_;  // by model
   std::vector<std::unique_ptr<Flight>> flights_;
   std::vector<Flight*> free_;
+  std::vector<std::uint32_t> under_way_;               // by model
+  std::vector<std::vector<std::uint32_t>> peaks_;      // by phase and model
   std::unordered_map<std::uint64_t, Flight*> queued_;  // by ticket: waiting for a slot
 };
 

@@ -72,6 +72,19 @@ void read_prompts(const Node& node, Problems& problems, WorkloadSpec& out) {
   object.finish();
 }
 
+void read_cancel(const Node& node, Problems& problems, WorkloadSpec& out) {
+  ObjectReader object(node, problems);
+  object.required("share", [&](const Node& value) {
+    double share = 0;
+    read_number(value, problems, share, 0, 1);
+    out.cancel_millionths = static_cast<std::uint32_t>(std::llround(share * 1e6));
+  });
+  object.required("after", [&](const Node& value) {
+    read_distribution(value, problems, mock::Unit::duration, out.patience);
+  });
+  object.finish();
+}
+
 }  // namespace
 
 ZipfLaw::ZipfLaw(std::uint32_t distinct, double exponent) {
@@ -132,6 +145,7 @@ bool read_workload(const Node& node, Duration duration, Problems& problems, Work
   object.optional("deadline", [&](const Node& value) {
     read_duration(value, problems, out.deadline, Duration{1});
   });
+  object.optional("cancel", [&](const Node& value) { read_cancel(value, problems, out); });
   object.finish();
   return problems.size() == before;
 }
@@ -143,7 +157,9 @@ Workload::Workload(const WorkloadSpec& spec, std::uint64_t seed)
       prompt_(seed, Purpose::prompt, "workload"),
       input_(seed, Purpose::input_tokens, "workload"),
       output_(seed, Purpose::output_tokens, "workload"),
-      stream_(seed, Purpose::stream, "workload") {
+      stream_(seed, Purpose::stream, "workload"),
+      cancel_(seed, Purpose::cancel, "workload"),
+      patience_(seed, Purpose::patience, "workload") {
   if (spec.distinct_prompts > 0) zipf_.emplace(spec.distinct_prompts, spec.zipf);
 }
 
@@ -177,6 +193,10 @@ CallShape Workload::shape(std::uint64_t number) const {
   shape.output_tokens = std::max(1U, to_tokens(spec_.output_tokens.draw(output)));
   shape.request.max_tokens = spec_.max_tokens;
   shape.request.stream = stream_.at(number).chance(spec_.stream_millionths);
+  if (cancel_.at(number).chance(spec_.cancel_millionths)) {
+    Draws after = patience_.at(number);
+    shape.patience = Duration{spec_.patience.draw(after)};
+  }
   return shape;
 }
 

@@ -50,6 +50,8 @@ struct WorkloadSpec {
   double zipf = 0;
   std::uint32_t stream_millionths = 0;  ///< share of calls that stream
   Duration deadline = forever;          ///< of each call, from its arrival
+  std::uint32_t cancel_millionths = 0;  ///< share of callers that may leave before the end
+  mock::Distribution patience;          ///< how long those stay
 };
 
 bool read_workload(const Node& node, Duration duration, Problems& problems, WorkloadSpec& out);
@@ -58,10 +60,12 @@ bool read_workload(const Node& node, Duration duration, Problems& problems, Work
 struct CallShape {
   Request request;
   std::uint32_t output_tokens = 0;  ///< what the model will have to say
+  Duration patience = forever;      ///< after which the caller leaves, if the call is not over
 };
 
 /// *Determinism*: draws are keyed by the call's number and purposes arrival, prompt, input_tokens,
-/// output_tokens, stream and think_time; two policies under one seed meet the same calls.
+/// output_tokens, stream, think_time, cancel and patience; two policies under one seed meet the
+/// same calls.
 class Workload {
  public:
   Workload(const WorkloadSpec& spec, std::uint64_t seed);
@@ -86,6 +90,8 @@ class Workload {
   DrawFamily input_;
   DrawFamily output_;
   DrawFamily stream_;
+  DrawFamily cancel_;
+  DrawFamily patience_;
 };
 
 }  // namespace brownout::sim

@@ -36,6 +36,8 @@ enum class Purpose : std::uint32_t {
   breaker_jitter = 17,
   route_order = 18,
   throttle = 19,
+  cancel = 20,
+  patience = 21,
 };
 
 /// The numbers drawn at one address, in order. Satisfies UniformRandomBitGenerator.

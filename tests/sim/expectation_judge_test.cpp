@@ -101,6 +101,36 @@ TEST(Judge, LatencyIsOfSuccessesUnlessSaidOtherwise) {
   EXPECT_JUDGED(passed, "200ns", "latency.p50 during late <= 200ns", mixed());
 }
 
+TEST(Judge, AttemptsOfARouteAndHowManyAtOnce) {
+  RunResult result = mixed();
+  result.total.attempts_by_route = {100, 25};
+  result.total.in_flight_max_by_route = {7, 3};
+  result.phases[1].stats.in_flight_max_by_route = {2, 3};
+  EXPECT_JUDGED(passed, "100", "attempts(main) == 100", result);
+  EXPECT_JUDGED(passed, "25", "attempts(backup) == 25", result);
+  EXPECT_JUDGED(passed, "7", "max_in_flight(main) == 7", result);
+  EXPECT_JUDGED(failed, "2", "max_in_flight(main) during late > 2", result);
+}
+
+TEST(Judge, WaitsAndWhatCallersAreTold) {
+  RunResult result = mixed();
+  EXPECT_JUDGED(passed, "0", "waits == 0", result);
+  EXPECT_JUDGED(undecided, "nobody waited", "wait.max <= 1s", result);
+  EXPECT_JUDGED(undecided, "no failed call was told when to come back", "retry_after.min >= 0s",
+                result);
+  result.total.waits = 2;
+  result.total.wait.record(100ns);
+  result.total.wait.record(200ns);
+  result.total.hinted = 1;
+  result.total.hint.record(50ns);
+  EXPECT_JUDGED(passed, "2", "waits == 2", result);
+  EXPECT_JUDGED(passed, "200ns", "wait.max == 200ns", result);
+  EXPECT_JUDGED(passed, "100ns", "wait.p50 == 100ns", result);
+  EXPECT_JUDGED(failed, "150ns", "wait.mean < 150ns", result);
+  EXPECT_JUDGED(passed, "1", "hinted == 1", result);
+  EXPECT_JUDGED(passed, "50ns", "retry_after.min == 50ns", result);
+}
+
 TEST(Judge, AttemptsRejectionsTokensAndCost) {
   EXPECT_JUDGED(passed, "125", "attempts == 125", mixed());
   EXPECT_JUDGED(passed, "1.250", "attempts_per_call == 1.25", mixed());

@@ -68,6 +68,7 @@ TEST(Expectation, EveryMetricIsUnderstood) {
       {"latency(all).mean <= 1m", latency, "all", "mean", less_equal, {60'000'000'000, 1}},
       {"latency(failed).p999 <= 1m", latency, "failed", "p999", less_equal, {60'000'000'000, 1}},
       {"attempts <= 7", attempts, "", "", less_equal, {7, 1}},
+      {"attempts(gpt-4) <= 7", attempts, "gpt-4", "", less_equal, {7, 1}},
       {"attempts_per_call <= 1.2", attempts_per_call, "", "", less_equal, {12, 10}},
       {"breaker(gpt-4).opened >= 1", breaker_opened, "gpt-4", "", greater_equal, {1, 1}},
       {"breaker(gpt-4#2).opened >= 1", breaker_opened, "gpt-4#2", "", greater_equal, {1, 1}},
@@ -77,6 +78,11 @@ TEST(Expectation, EveryMetricIsUnderstood) {
       {"rejected(gpt-4) <= 3", rejected, "gpt-4", "", less_equal, {3, 1}},
       {"wasted_tokens <= 1000", wasted_tokens, "", "", less_equal, {1000, 1}},
       {"cost <= 12.50", cost, "", "", less_equal, {1250, 100}},
+      {"waits == 2", waits, "", "", equal, {2, 1}},
+      {"wait.max <= 1s", wait, "", "max", less_equal, {1'000'000'000, 1}},
+      {"hinted >= 1", hinted, "", "", greater_equal, {1, 1}},
+      {"retry_after.min > 0s", retry_after, "", "min", greater, {0, 1}},
+      {"max_in_flight(gpt-4) <= 2", max_in_flight, "gpt-4", "", less_equal, {2, 1}},
   };
   for (const Claim& claim : claims) {
     const Expectation found = accepted(claim.text);
@@ -116,7 +122,7 @@ TEST(Expectation, MetricsThatDoNotExistAreRefused) {
   const std::string all =
       "expected one of: availability, answered, calls, failed, share, latency, attempts, "
       "attempts_per_call, breaker, time_to_open, time_to_recover, rejected, hedges, "
-      "wasted_tokens, cost";
+      "wasted_tokens, cost, waits, wait, hinted, retry_after, max_in_flight";
   EXPECT_REFUSED("availabilty >= 99%", R"(unknown metric "availabilty")", "availabilty",
                  R"(did you mean "availability"?)");
   EXPECT_REFUSED("speed >= 99%", R"(unknown metric "speed")", "speed", all);
@@ -133,6 +139,8 @@ TEST(Expectation, ArgumentsAreRequiredOrForbidden) {
                  "as in breaker(main).opened");
   EXPECT_REFUSED("time_to_open >= 1s", R"("time_to_open" needs a route)", "time_to_open",
                  "as in time_to_open(main)");
+  EXPECT_REFUSED("max_in_flight <= 1", R"("max_in_flight" needs a route)", "max_in_flight",
+                 "as in max_in_flight(main)");
   EXPECT_REFUSED("share >= 1%", "whose share?", "share",
                  "expected a route, cache or default, as in share(main)");
   EXPECT_REFUSED("share() >= 1%", "nothing between the brackets", "()", "");
@@ -160,6 +168,10 @@ TEST(Expectation, PartsBelongToLatencies) {
   EXPECT_REFUSED("latency.total <= 1s", R"(a latency has no "total")", "total",
                  "expected one of: p50, p90, p95, p99, p999, mean, min, max");
   EXPECT_REFUSED("calls.p50 <= 1", R"("calls" has no parts)", "p50", "");
+  EXPECT_REFUSED("wait <= 1s", "which wait?", " ",
+                 "add one of: .p50, .p90, .p95, .p99, .p999, .mean, .min, .max");
+  EXPECT_REFUSED("retry_after.total <= 1s", R"(a retry_after has no "total")", "total",
+                 "expected one of: p50, p90, p95, p99, p999, mean, min, max");
 }
 
 TEST(Expectation, QualifiersFitTheirMetric) {

@@ -207,6 +207,30 @@ TEST_F(RecorderTest, TheDigestTakesInEveryRecordAndItsOrder) {
   EXPECT_NE(refused(OutcomeKind::throttled), refused(OutcomeKind::bulkhead_full));
 }
 
+TEST_F(RecorderTest, AWaitBelongsToThePhaseItBeginsIn) {
+  recorder_->on_wait({1, 0, at(59min), at(61min)});
+  recorder_->on_wait({2, 0, at(61min), at(62min)});
+  const RunResult result = finish();
+  EXPECT_EQ(result.phases[0].stats.waits, 1U);
+  EXPECT_EQ(result.phases[0].stats.wait.max(), 2min);
+  EXPECT_EQ(result.phases[1].stats.wait.max(), 1min);
+  EXPECT_EQ(result.total.waits, 2U);
+  EXPECT_EQ(result.total.wait.min(), 1min);
+}
+
+TEST_F(RecorderTest, OfFailedCallsItKeepsWhatTheyWereTold) {
+  Outcome told = Outcome::failure(OutcomeKind::rate_limited);
+  told.retry_after = 20s;
+  recorder_->on_call({1, at(0s), at(1s), 1, 0, false}, told);
+  call({.kind = OutcomeKind::rate_limited});
+  told.kind = OutcomeKind::success;
+  told.served = Served::live;
+  recorder_->on_call({3, at(0s), at(1s), 1, 0, false}, told);
+  const RunResult result = finish();
+  EXPECT_EQ(result.total.hinted, 1U);
+  EXPECT_EQ(result.total.hint.max(), 20s);
+}
+
 TEST_F(RecorderTest, ARefusalThatIsNoBreakersIsCountedAtNone) {
   recorder_->on_rejection({7, no_breaker, at(1s), at(2s), OutcomeKind::throttled});
   for (const std::uint64_t count : finish().total.rejected_by_breaker) EXPECT_EQ(count, 0U);

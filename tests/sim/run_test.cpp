@@ -72,6 +72,57 @@ TEST(Run, ArrivalsStopAtTheEndAndCallsDrain) {
   EXPECT_EQ(fly(lab, "[]").ended, at(9s + 1h + 20ms));
 }
 
+// Calls of 1.02 s, one every 300 ms from 0.3 s on: the fourth begins at 1.2 s, before the first
+// ends at 1.32 s, and from then on there are never more.
+TEST(Run, AttemptsAtOnceAreCountedWhereTheyBegin) {
+  Lab lab;
+  lab.duration = "10s";
+  lab.model = R"("ttft": "900ms", "inter_token": "10ms")";
+  lab.arrivals = R"({"constant": {"steps": [["0s", "200/min"], ["5s", "30/min"]]}})";
+  lab.timeline = R"([{"phase": "many", "until": "6s"}, {"phase": "few", "until": "10s"}])";
+  const RunResult result = fly(lab, "[]");
+  EXPECT_EQ(result.total.in_flight_max_by_route.at(0), 4U);
+  EXPECT_EQ(result.phases[0].stats.in_flight_max_by_route.at(0), 4U);
+  EXPECT_EQ(result.phases[1].stats.in_flight_max_by_route.at(0), 1U);
+}
+
+// The caller leaves 150 ms after the call's arrival; an attempt takes 220 ms.
+TEST(Run, CallersThatLeaveEndTheirAttemptsAndAreNoCalls) {
+  Lab lab;
+  lab.duration = "10.5s";
+  lab.workload = R"(, "cancel": {"share": 1, "after": "150ms"})";
+  testing::EventList events;
+  const RunResult result = fly(lab, "[]", testing::heard_by(events));
+  EXPECT_EQ(result.end, RunEnd::completed);
+  EXPECT_EQ(result.total.calls, 0U);
+  ASSERT_EQ(events.attempts.size(), 10U);
+  for (const auto& attempt : events.attempts) {
+    EXPECT_EQ(attempt.outcome.kind, OutcomeKind::cancelled);
+    EXPECT_EQ(attempt.event.ended - attempt.event.started, 150ms);
+  }
+  EXPECT_EQ(result.ended, at(10s + 150ms));
+}
+
+TEST(Run, CallersWhoseCallsAreOverCannotLeaveThem) {
+  Lab lab;
+  lab.duration = "10.5s";
+  lab.workload = R"(, "cancel": {"share": 1, "after": "250ms"})";
+  EXPECT_EQ(fly(lab, "[]").total.ended_as(CallEnd::success), 10U);
+}
+
+// Half of the callers leave, and come back with another call after they have thought.
+TEST(Run, AClientThatLeavesThinksAndCallsAgain) {
+  Lab lab;
+  lab.duration = "1000s";
+  lab.arrivals = R"({"clients": {"count": 1, "think_time": "850ms"}})";
+  lab.workload = R"(, "cancel": {"share": 0.5, "after": "150ms"})";
+  testing::EventList events;
+  const RunResult result = fly(lab, "[]", testing::heard_by(events));
+  EXPECT_GT(events.attempts.size(), 920U);
+  EXPECT_GT(result.total.calls, 400U);
+  EXPECT_LT(result.total.calls, 550U);
+}
+
 TEST(Run, RecordsItsInputs) {
   Lab lab;
   lab.duration = "10s";

@@ -252,6 +252,9 @@ TEST(Workload, RefusesWhatMakesNoSense) {
   EXPECT_THAT(refused(R"({"input_tokens": 1, "output_tokens": 1, "arrivals": {"constant": "1/s"},
 "stream": 2, "max_tokens": 0, "prompts": {"distinct": 0}})"),
               ::testing::SizeIs(3));
+  EXPECT_THAT(refused(R"({"input_tokens": 1, "output_tokens": 1, "arrivals": {"constant": "1/s"},
+"cancel": {"share": 2}})"),
+              ::testing::SizeIs(2));
 }
 
 }  // namespace

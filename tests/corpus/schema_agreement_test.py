@@ -137,8 +137,11 @@ def kind_of(tree):
     return "scenario" if isinstance(tree, dict) and tree.get("kind") == "scenario" else "policy"
 
 
-def valid_files():
-    bundled = [p for p in pathlib.Path("scenarios").rglob("*.json") if "schema" not in p.parts]
+def valid_files(museum=True):
+    """The museum's data files are of no kind. Its scenarios find their policies only where they are."""
+    bundled = [p for p in pathlib.Path("scenarios").rglob("*.json") if "schema" not in p.parts
+               and p.name not in ("failing.json", "left-out.json")
+               and (museum or "museum" not in p.parts)]
     return sorted(bundled) + sorted((CORPUS / "valid").glob("*.json"))
 
 
@@ -326,7 +329,7 @@ class Agreement(unittest.TestCase):
                 (folder / path.name).symlink_to(path.resolve())
             seen = set()
             all_mutants = []
-            for file in valid_files():
+            for file in valid_files(museum=False):
                 tree = parse(file)
                 for label, path, value, mutant in mutants(tree):
                     where = tuple("*" if isinstance(key, int) else key for key in path)

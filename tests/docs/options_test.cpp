@@ -87,6 +87,7 @@ void Schema::add_type(const Node& schema, Option& option) const {
         {"jitter", {"jitter", "", ""}},
         {"name", {"name", "", ""}},
         {"pipeline", {"pipeline", "", ""}},
+        {"wait", {"object", "", ""}},
     };
     const auto found = named.find(reference);
     ASSERT_NE(found, named.end()) << reference;
@@ -119,6 +120,8 @@ Option Schema::option(const Node& schema) const {
 void Schema::collect(const Node& schema, const std::string& prefix, Options& options) const {
   const std::string reference = reference_of(schema);
   if (reference == "jitter" || reference == "outcomes" || reference == "pipeline") return;
+  // A wait has a page of its own, where it is told from its root.
+  if (reference == "wait" && !prefix.empty()) return;
   if (!reference.empty()) return collect(definition(reference), prefix, options);
   for (const Node* each : alternatives(schema)) collect(*each, prefix, options);
   const Node* items = schema.find("items");

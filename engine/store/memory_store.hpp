@@ -47,13 +47,14 @@ class MemoryStore final : public ReplyStore {
     std::size_t operator()(const CacheKey& key) const { return key.low; }
   };
   using Entries = std::list<Entry>;
+  using Index = std::unordered_map<CacheKey, Entries::iterator, KeyHash>;
 
-  void erase(Entries::iterator entry, Entries& dropped);
+  Index::node_type drop(Entries::iterator entry, Entries& dropped);
 
   const Options options_;
   mutable std::mutex mutex_;
   Entries entries_;  // most recently used first
-  std::unordered_map<CacheKey, Entries::iterator, KeyHash> index_;
+  Index index_;
   std::size_t bytes_ = 0;
 };
 

@@ -50,7 +50,15 @@ Action CacheLayer::ask(Visit& visit, Frame& frame) {
 // True for the leader of a new flight.
 bool CacheLayer::join(Frame& frame) {
   const std::lock_guard lock(mutex_);
-  const auto [flight, is_new] = flights_.try_emplace(frame.key);
+  if (spare_flights_.empty()) {
+    Flights hangar{{frame.key, {}}};
+    spare_flights_.push_back(hangar.extract(frame.key));
+  }
+  Flights::node_type& spare = spare_flights_.back();
+  spare.key() = frame.key;
+  spare.mapped() = {};
+  auto [flight, is_new, refused] = flights_.insert(std::move(spare));
+  is_new ? spare_flights_.pop_back() : void(spare = std::move(refused));
   frame.flight = &flight->second;
   frame.role = is_new ? Role::leader : Role::follower;
   if (!is_new) append(*frame.flight, frame);
@@ -111,7 +119,7 @@ Action CacheLayer::end(Frame& frame) {
 
 void CacheLayer::share(const Frame& leader, const Outcome& outcome) {
   Frame* follower = leader.flight->first;
-  flights_.erase(leader.key);
+  land(leader.key);
   for (; follower != nullptr; follower = follower->behind) {
     follower->role = Role::granted;
     follower->grant = outcome;
@@ -126,12 +134,16 @@ void CacheLayer::share(const Frame& leader, const Outcome& outcome) {
 void CacheLayer::hand_over(const Frame& leader) {
   Frame* heir = leader.flight->first;
   if (heir == nullptr) {
-    flights_.erase(leader.key);
+    land(leader.key);
     return;
   }
   unlink(*heir);
   heir->role = Role::promoted;
   heir->call->wake();
+}
+
+void CacheLayer::land(const CacheKey& key) {
+  spare_flights_.push_back(flights_.extract(key));
 }
 
 void CacheLayer::append(Flight& flight, Frame& follower) {

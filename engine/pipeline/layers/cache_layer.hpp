@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
 #include "engine/pipeline/layer.hpp"
 #include "engine/policy/cache.hpp"
@@ -53,6 +54,8 @@ class CacheLayer final : public Layer {
     std::size_t operator()(const CacheKey& key) const { return key.low; }
   };
 
+  using Flights = std::unordered_map<CacheKey, Flight, KeyHash>;
+
   Action ask(Visit& visit, Frame& frame);
   bool join(Frame& frame);
   Action on_grant(Frame& frame, Outcome& outcome);
@@ -62,13 +65,15 @@ class CacheLayer final : public Layer {
   // These require the lock.
   void share(const Frame& leader, const Outcome& outcome);
   void hand_over(const Frame& leader);
+  void land(const CacheKey& key);
   static void append(Flight& flight, Frame& follower);
   static void unlink(Frame& follower);
 
   const CacheOptions options_;
   const Duration keep_for_;
   std::mutex mutex_;  // of the flights and of what the frames in them say
-  std::unordered_map<CacheKey, Flight, KeyHash> flights_;
+  Flights flights_;
+  std::vector<Flights::node_type> spare_flights_;  // as many as were ever under way at once
 };
 
 }  // namespace brownout

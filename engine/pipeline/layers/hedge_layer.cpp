@@ -42,7 +42,10 @@ Action HedgeLayer::leave(Visit& visit, Outcome& outcome) {
     step = on_copy_end(options_, frame.state, budget_, outcome, visit.now());
     // Of the first copy, the others began later: what was cut by then has taken at least as long.
     const bool live = outcome.ok() && outcome.served == Served::live;
-    if (step == HedgeStep::settle && live) recent_.record(visit.now() - frame.started, visit.now());
+    const bool learns = options_.kind == HedgeOptions::Delay::learned;
+    if (learns && step == HedgeStep::settle && live) {
+      recent_.record(visit.now() - frame.started, visit.now());
+    }
   }
   switch (step) {
     case HedgeStep::hedge:

@@ -31,6 +31,7 @@ constexpr std::array policies{
           R"("to": "a/a", "budgets": { "shared": { "quota": {} } },
              "pipeline": [ { "retry": { "max_attempts": 3, "budget": "shared" } } ])"},
     Named{"breaker", R"("to": "a/a", "pipeline": [ { "breaker": {} } ])"},
+    Named{"breaker_retry", R"("to": "a/a", "pipeline": [ { "breaker": {} }, { "retry": {} } ])"},
     Named{"breaker_window",
           R"("to": "a/a", "pipeline": [ { "breaker": {
                "window": { "time": "30s" }, "failure_rate": 0.9 } } ])"},

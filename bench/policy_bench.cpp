@@ -74,7 +74,7 @@ void Policy(benchmark::State& state, const Case& measured) {
   measure(state, shared, measured);
 }
 
-#define POLICY_BENCH(path, ...) BENCHMARK_CAPTURE(Policy, path, __VA_ARGS__)->Name("Policy/" #path)
+#define POLICY_BENCH(name, ...) BENCHMARK_CAPTURE(Policy, case, __VA_ARGS__)->Name("Policy/" name)
 
 void BareTrip(benchmark::State& state) {
   struct Listener final : AttemptListener {
@@ -94,47 +94,48 @@ void BareTrip(benchmark::State& state) {
 }
 BENCHMARK(BareTrip)->Name("Policy/floor/bare_trip");
 
-POLICY_BENCH(floor / empty, works("empty"));
-POLICY_BENCH(floor / empty_failure, gives_up("empty"));
+POLICY_BENCH("floor/empty", works("empty"));
+POLICY_BENCH("floor/empty_failure", gives_up("empty"));
 
-POLICY_BENCH(success / timeout, works("timeout"));
-POLICY_BENCH(success / retry, works("retry"));
-POLICY_BENCH(success / retry_budget, works("retry_budget"));
-POLICY_BENCH(success / breaker, works("breaker"));
-POLICY_BENCH(success / breaker_window, works("breaker_window"));
-POLICY_BENCH(success / rate_limit, works("rate_limit"));
-POLICY_BENCH(success / bulkhead, works("bulkhead"));
-POLICY_BENCH(success / adaptive_concurrency, works("adaptive_concurrency"));
-POLICY_BENCH(success / throttle, works("throttle"));
-POLICY_BENCH(success / token_limit, works("token_limit"));
-POLICY_BENCH(success / hedge, works("hedge"));
-POLICY_BENCH(success / hedge_learned, works("hedge_learned"));
-POLICY_BENCH(success / cache_miss, works("cache"));
-POLICY_BENCH(success / cache_single_flight_miss, works("cache_single_flight"));
-POLICY_BENCH(success / cache_hit,
+POLICY_BENCH("success/timeout", works("timeout"));
+POLICY_BENCH("success/retry", works("retry"));
+POLICY_BENCH("success/retry_budget", works("retry_budget"));
+POLICY_BENCH("success/breaker", works("breaker"));
+POLICY_BENCH("success/breaker_retry", works("breaker_retry"));
+POLICY_BENCH("success/breaker_window", works("breaker_window"));
+POLICY_BENCH("success/rate_limit", works("rate_limit"));
+POLICY_BENCH("success/bulkhead", works("bulkhead"));
+POLICY_BENCH("success/adaptive_concurrency", works("adaptive_concurrency"));
+POLICY_BENCH("success/throttle", works("throttle"));
+POLICY_BENCH("success/token_limit", works("token_limit"));
+POLICY_BENCH("success/hedge", works("hedge"));
+POLICY_BENCH("success/hedge_learned", works("hedge_learned"));
+POLICY_BENCH("success/cache_miss", works("cache"));
+POLICY_BENCH("success/cache_single_flight_miss", works("cache_single_flight"));
+POLICY_BENCH("success/cache_hit",
              {.policy = "cache", .served = Served::cached, .same_prompt = true});
-POLICY_BENCH(success / fallback, works("fallback"));
-POLICY_BENCH(success / guide, works("guide-layered"));
-POLICY_BENCH(success / full, works("full"));
+POLICY_BENCH("success/fallback", works("fallback"));
+POLICY_BENCH("success/guide", works("guide-layered"));
+POLICY_BENCH("success/full", works("full"));
 
-POLICY_BENCH(failure / timeout, gives_up("timeout"));
-POLICY_BENCH(failure / retry, recovers("retry"));
-POLICY_BENCH(failure / retry_budget, recovers("retry_budget"));
+POLICY_BENCH("failure/timeout", gives_up("timeout"));
+POLICY_BENCH("failure/retry", recovers("retry"));
+POLICY_BENCH("failure/retry_budget", recovers("retry_budget"));
 // Every second call only, so that it stays closed.
-POLICY_BENCH(failure / breaker, {.policy = "breaker", .course = Course::every_second_fails});
-POLICY_BENCH(failure / rate_limit, gives_up("rate_limit"));
-POLICY_BENCH(failure / bulkhead, gives_up("bulkhead"));
-POLICY_BENCH(failure / hedge, recovers("hedge_at_once"));
-POLICY_BENCH(failure / cache, gives_up("cache"));
-POLICY_BENCH(failure / fallback, recovers("fallback"));
-POLICY_BENCH(failure / guide, recovers("guide-layered"));
+POLICY_BENCH("failure/breaker", {.policy = "breaker", .course = Course::every_second_fails});
+POLICY_BENCH("failure/rate_limit", gives_up("rate_limit"));
+POLICY_BENCH("failure/bulkhead", gives_up("bulkhead"));
+POLICY_BENCH("failure/hedge", recovers("hedge_at_once"));
+POLICY_BENCH("failure/cache", gives_up("cache"));
+POLICY_BENCH("failure/fallback", recovers("fallback"));
+POLICY_BENCH("failure/guide", recovers("guide-layered"));
 // A tenth of them hedged, as the budget of hedges allows, the others retried.
-POLICY_BENCH(failure / full, recovers("full"));
+POLICY_BENCH("failure/full", recovers("full"));
 
-POLICY_BENCH(rejected / breaker, refuses("breaker_open"));
-POLICY_BENCH(rejected / rate_limit, refuses("rate_limit_spent", OutcomeKind::client_rate_limited));
-POLICY_BENCH(rejected / guide, refuses("guide_open"));
-POLICY_BENCH(rejected / full, refuses("full_open"));
+POLICY_BENCH("rejected/breaker", refuses("breaker_open"));
+POLICY_BENCH("rejected/rate_limit", refuses("rate_limit_spent", OutcomeKind::client_rate_limited));
+POLICY_BENCH("rejected/guide", refuses("guide_open"));
+POLICY_BENCH("rejected/full", refuses("full_open"));
 
 // A thousand calls under way at once, so that nothing of a call is in the nearest caches when it
 // ends. Read "per_call".
@@ -157,13 +158,13 @@ void Crowd(benchmark::State& state, const Case& measured) {
   judge(state, caller, measured);
 }
 
-#define CROWD_BENCH(path, ...) \
-  BENCHMARK_CAPTURE(Crowd, path, __VA_ARGS__)->Name("Crowd/" #path)->Unit(benchmark::kMicrosecond)
+#define CROWD_BENCH(name, ...) \
+  BENCHMARK_CAPTURE(Crowd, case, __VA_ARGS__)->Name("Crowd/" name)->Unit(benchmark::kMicrosecond)
 
-CROWD_BENCH(floor / empty, works("empty"));
-CROWD_BENCH(success / guide, works("guide-layered"));
-CROWD_BENCH(success / full, works("full"));
-CROWD_BENCH(failure / full, recovers("full"));
+CROWD_BENCH("floor/empty", works("empty"));
+CROWD_BENCH("success/guide", works("guide-layered"));
+CROWD_BENCH("success/full", works("full"));
+CROWD_BENCH("failure/full", recovers("full"));
 
 // One or two engines, each on its own thread with its own runtime. Read "calls/s": how many all
 // threads together make.
@@ -187,19 +188,19 @@ void Threads(benchmark::State& state, const Case& measured, bool share) {
       benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
-#define THREADS_BENCH(path, policy, share)        \
-  BENCHMARK_CAPTURE(Threads, path, policy, share) \
-      ->Name("Threads/" #path)                    \
+#define THREADS_BENCH(name, policy, share)        \
+  BENCHMARK_CAPTURE(Threads, case, policy, share) \
+      ->Name("Threads/" name)                     \
       ->ThreadRange(1, 2)                         \
       ->UseRealTime()
 
-THREADS_BENCH(shared / empty, works("empty"), true);
-THREADS_BENCH(shared / breaker, works("breaker"), true);
-THREADS_BENCH(shared / guide, works("guide-layered"), true);
-THREADS_BENCH(shared / full, works("full"), true);
-THREADS_BENCH(shared / full_rejected, refuses("full_open"), true);
-THREADS_BENCH(own / guide, works("guide-layered"), false);
-THREADS_BENCH(own / full, works("full"), false);
+THREADS_BENCH("shared/empty", works("empty"), true);
+THREADS_BENCH("shared/breaker", works("breaker"), true);
+THREADS_BENCH("shared/guide", works("guide-layered"), true);
+THREADS_BENCH("shared/full", works("full"), true);
+THREADS_BENCH("shared/full_rejected", refuses("full_open"), true);
+THREADS_BENCH("own/guide", works("guide-layered"), false);
+THREADS_BENCH("own/full", works("full"), false);
 
 }  // namespace
 }  // namespace brownout::bench

@@ -12,8 +12,8 @@
 
 #include "engine/pipeline/engine.hpp"
 #include "engine/pipeline/policy.hpp"
-#include "engine/store/memory_store.hpp"
 #include "engine/runtime/timer_queue.hpp"
+#include "engine/store/memory_store.hpp"
 
 namespace brownout::bench {
 

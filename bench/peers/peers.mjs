@@ -65,7 +65,7 @@ function cockatiel_policies() {
 async function measure_cockatiel() {
   const { breaker, retry } = cockatiel_policies();
   const closed = breaker();
-  const both = cockatiel.wrap(retry, breaker());
+  const both = cockatiel.wrap(breaker(), retry); // the outermost first
   const open = breaker();
   open.isolate();
   return {

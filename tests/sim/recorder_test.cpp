@@ -225,6 +225,7 @@ TEST_F(RecorderTest, OfFailedCallsItKeepsWhatTheyWereTold) {
   call({.kind = OutcomeKind::rate_limited});
   told.kind = OutcomeKind::success;
   told.served = Served::live;
+  told.route = 0;
   recorder_->on_call({3, at(0s), at(1s), 1, 0, false}, told);
   const RunResult result = finish();
   EXPECT_EQ(result.total.hinted, 1U);

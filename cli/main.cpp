@@ -74,11 +74,15 @@ void open_standard_streams() {
   }
 }
 
-ExitCode refuse(const CLI::App& app, std::string_view what, std::string_view command) {
+ExitCode refuse(const CLI::App& app, std::string_view what, std::string_view command,
+                std::string_view subcommand) {
   fmt::print(stderr, "error: {}\n", what);
   const auto parsed = app.get_subcommands();
   if (parsed.empty() && !command.empty() && !command.starts_with('-')) {
     fmt::print(stderr, "{}\n", expected_one_of(command, {"run", "check", "policy"}));
+  }
+  if (command == "policy" && parsed.size() == 1 && parsed.front()->get_subcommands().empty()) {
+    fmt::print(stderr, "{}\n", expected_one_of(subcommand, {"show"}));
   }
   fmt::print(stderr, "See brownout {}--help.\n",
              parsed.empty() ? "" : parsed.front()->get_name() + " ");
@@ -111,7 +115,7 @@ ExitCode main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error), ExitCode::passed;  // --help, --version
-    return refuse(app, error.what(), argc > 1 ? argv[1] : "");
+    return refuse(app, error.what(), argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : "");
   }
   if (app.got_subcommand("run")) return run_command(run_arguments);
   if (app.got_subcommand(check)) return check_command(check_paths);

@@ -359,6 +359,24 @@ class CommandLine(unittest.TestCase):
         self.assert_code(result, 2)
         self.assertIn("this timeout limits nothing", result.stderr)
 
+    def test_policy_show_prints_effective_settings(self):
+        result = self.brownout("policy", "show", "scenarios/policies/recommended.json")
+        self.assertEqual(result.returncode, 0)
+        self.assertTrue(result.stdout.startswith("policy recommended deadline 1m30s\n"))
+        self.assertEqual(result.stderr, "")
+
+    def test_policy_show_warns_of_traps_with_their_place(self):
+        result = self.brownout("policy", "show", "scenarios/policies/guide-layered.json")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("warning: this breaker counts a whole retry as one failure", result.stderr)
+        self.assertRegex(result.stderr, r"--> scenarios/policies/guide-layered\.json:\d+:\d+")
+
+    def test_policy_show_of_what_is_not_there_or_misspelt(self):
+        self.assertEqual(self.brownout("policy", "show", "nowhere.json").returncode, 5)
+        result = self.brownout("policy", "shwo", "x.json")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn('did you mean "show"?', result.stderr)
+
     # ---------------------------------------------------------------- terminals
 
     def on_terminal(self, *arguments, **environment):

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/core/result.hpp"
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "sim/scenario.hpp"
 
 namespace brownout::cli {

@@ -4,7 +4,7 @@
 
 #include "cli/input_files.hpp"
 #include "cli/print_errors.hpp"
-#include "engine/pipeline/policy_traps.hpp"
+#include "engine/policy_file/policy_traps.hpp"
 
 namespace brownout::cli {
 

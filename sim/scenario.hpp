@@ -12,7 +12,7 @@
 #include "engine/core/result.hpp"
 #include "engine/core/time.hpp"
 #include "engine/pipeline/pipeline.hpp"
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "mockserver/script.hpp"
 #include "sim/expectation.hpp"
 #include "sim/scripted_store.hpp"

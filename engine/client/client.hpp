@@ -27,7 +27,7 @@
 #include "engine/client/client_shard.hpp"
 #include "engine/core/result.hpp"
 #include "engine/pipeline/pipeline.hpp"
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "engine/runtime/asio_runtime.hpp"
 #include "engine/store/reply_store.hpp"
 #include "engine/telemetry/observer.hpp"

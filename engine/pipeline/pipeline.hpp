@@ -9,7 +9,7 @@
 
 #include "engine/core/result.hpp"
 #include "engine/pipeline/layer.hpp"
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "engine/telemetry/names.hpp"
 
 namespace brownout {

@@ -15,7 +15,7 @@
 #include "engine/client/client.hpp"
 #include "engine/pipeline/engine.hpp"
 #include "engine/pipeline/pipeline.hpp"
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "engine/runtime/job_inbox.hpp"
 #include "engine/runtime/timer_queue.hpp"
 #include "engine/store/memory_store.hpp"

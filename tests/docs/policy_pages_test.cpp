@@ -10,7 +10,7 @@
 #include <sstream>
 #include <vector>
 
-#include "engine/pipeline/policy_traps.hpp"
+#include "engine/policy_file/policy_traps.hpp"
 #include "reports/console.hpp"
 #include "sim/run.hpp"
 #include "tests/docs/page.hpp"
@@ -90,7 +90,7 @@ TEST(PolicyPages, SnippetsLoadAndWarnOfWhatThePageSays) {
 TEST(PolicyPages, EveryTrapIsNamed) {
   std::string all;
   for (const Page& page : policy_pages()) all += page.text();
-  const Page source("engine/pipeline/policy_traps.cpp");
+  const Page source("engine/policy_file/policy_traps.cpp");
   static const std::regex trap(R"re(Trap\{"\w+", "\w+",\s*"([^"]+)")re");
   std::size_t traps = 0;
   const std::string& text = source.text();

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "engine/core/document.hpp"
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 
 namespace brownout::docs {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "engine/telemetry/observer.hpp"
 #include "sim/run.hpp"
 #include "sim/scenario.hpp"

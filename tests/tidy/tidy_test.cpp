@@ -81,6 +81,7 @@ const std::map<std::string, std::vector<std::string>> may_include{
     {"engine/telemetry/", {"engine/core/", "engine/transport/", "engine/telemetry/"}},
     {"engine/policy/",
      {"engine/core/", "engine/store/", "engine/telemetry/", "engine/transport/", "engine/policy/"}},
+    {"engine/policy_file/", {"engine/core/", "engine/policy/", "engine/policy_file/"}},
     {"engine/pipeline/", {"engine/"}},
     {"engine/client/", {"engine/"}},
     {"mockserver/", {"engine/core/", "mockserver/"}},

@@ -3,9 +3,9 @@
 #include <mutex>
 
 #include "engine/pipeline/layer.hpp"
-#include "engine/pipeline/limit_specs.hpp"
 #include "engine/policy/adaptive_concurrency.hpp"
 #include "engine/policy/bulkhead.hpp"
+#include "engine/policy_file/limit_specs.hpp"
 
 namespace brownout {
 

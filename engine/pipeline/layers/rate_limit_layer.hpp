@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "engine/pipeline/layer.hpp"
-#include "engine/pipeline/limit_specs.hpp"
 #include "engine/policy/rate_limiter.hpp"
+#include "engine/policy_file/limit_specs.hpp"
 
 namespace brownout {
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "engine/pipeline/layer.hpp"
-#include "engine/pipeline/limit_specs.hpp"
 #include "engine/policy/token_limit.hpp"
+#include "engine/policy_file/limit_specs.hpp"
 
 namespace brownout {
 

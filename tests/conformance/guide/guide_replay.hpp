@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "engine/core/result.hpp"
-#include "engine/pipeline/policy.hpp"
 #include "engine/policy/breaker.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "tests/conformance/guide/guide_cases.hpp"
 
 namespace brownout::conformance {

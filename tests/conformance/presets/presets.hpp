@@ -10,9 +10,9 @@
 
 #include "engine/core/draw.hpp"
 #include "engine/core/outcome.hpp"
-#include "engine/pipeline/policy.hpp"
 #include "engine/policy/breaker.hpp"
 #include "engine/policy/retry.hpp"
+#include "engine/policy_file/policy.hpp"
 
 namespace brownout::conformance {
 

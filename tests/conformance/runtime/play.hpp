@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/pipeline/engine.hpp"
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "engine/runtime/runtime.hpp"
 #include "engine/store/memory_store.hpp"
 #include "tests/support/engine/scripted_transport.hpp"

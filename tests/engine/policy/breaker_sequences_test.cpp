@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/pipeline/describe_breaker.hpp"
+#include "engine/policy_file/describe_breaker.hpp"
 #include "tests/support/engine/breaker_pair.hpp"
 
 namespace brownout::testing {

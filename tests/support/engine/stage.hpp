@@ -21,7 +21,7 @@
 
 #include "engine/core/check.hpp"
 #include "engine/pipeline/engine.hpp"
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "engine/store/memory_store.hpp"
 #include "sim/kernel/context.hpp"
 #include "tests/support/engine/scripted_transport.hpp"

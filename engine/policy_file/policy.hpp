@@ -10,7 +10,6 @@
 #include "engine/core/document.hpp"
 #include "engine/core/result.hpp"
 #include "engine/core/time.hpp"
-#include "engine/pipeline/limit_specs.hpp"
 #include "engine/policy/breaker.hpp"
 #include "engine/policy/budget.hpp"
 #include "engine/policy/cache.hpp"
@@ -18,6 +17,7 @@
 #include "engine/policy/hedge.hpp"
 #include "engine/policy/retry.hpp"
 #include "engine/policy/timeout.hpp"
+#include "engine/policy_file/limit_specs.hpp"
 
 namespace brownout {
 

@@ -1,4 +1,4 @@
-#include "engine/pipeline/policy_options.hpp"
+#include "engine/policy_file/policy_options.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "tests/support/engine/stage.hpp"
 
 namespace brownout::testing {

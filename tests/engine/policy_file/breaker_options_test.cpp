@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "engine/pipeline/describe_breaker.hpp"
+#include "engine/policy_file/describe_breaker.hpp"
 #include "tests/support/engine/stage.hpp"
 
 namespace brownout::testing {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 #include "tests/support/engine/stage.hpp"
 #include "tests/support/golden.hpp"
 

@@ -1,8 +1,8 @@
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 
 #include <fmt/format.h>
 
-#include "engine/pipeline/describe_breaker.hpp"
+#include "engine/policy_file/describe_breaker.hpp"
 
 namespace brownout {
 namespace {

@@ -1,7 +1,7 @@
 // The options of a fallback and of its routes.
 
 #include "engine/core/document_text.hpp"
-#include "engine/pipeline/policy_options.hpp"
+#include "engine/policy_file/policy_options.hpp"
 
 namespace brownout {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/pipeline/describe_breaker.hpp"
+#include "engine/policy_file/describe_breaker.hpp"
 
 #include <fmt/format.h>
 

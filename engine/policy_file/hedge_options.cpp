@@ -1,7 +1,7 @@
 // A "hedge" layer: its delay, fixed or learned, and the budget of its hedges.
 
 #include "engine/core/document_text.hpp"
-#include "engine/pipeline/policy_options.hpp"
+#include "engine/policy_file/policy_options.hpp"
 
 namespace brownout {
 namespace {

@@ -3,7 +3,7 @@
 // Orders of layers that work, but not as their author is likely to think.
 
 #include "engine/core/document.hpp"
-#include "engine/pipeline/policy.hpp"
+#include "engine/policy_file/policy.hpp"
 
 namespace brownout {
 

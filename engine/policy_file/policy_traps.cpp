@@ -1,4 +1,4 @@
-#include "engine/pipeline/policy_traps.hpp"
+#include "engine/policy_file/policy_traps.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // Orders of layers that a policy's author should hear about.
 
-#include "engine/pipeline/policy_traps.hpp"
+#include "engine/policy_file/policy_traps.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "engine/core/document_text.hpp"
-#include "engine/pipeline/policy_options.hpp"
+#include "engine/policy_file/policy_options.hpp"
 
 namespace brownout {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "engine/core/document.hpp"
 #include "engine/core/document_text.hpp"
-#include "engine/pipeline/policy.hpp"
-#include "engine/pipeline/policy_options.hpp"
-#include "engine/pipeline/policy_traps.hpp"
+#include "engine/policy_file/policy.hpp"
+#include "engine/policy_file/policy_options.hpp"
+#include "engine/policy_file/policy_traps.hpp"
 
 namespace brownout {
 namespace {

@@ -4,7 +4,6 @@
 // wrong becomes a problem with its place.
 
 #include "engine/core/document.hpp"
-#include "engine/pipeline/limit_specs.hpp"
 #include "engine/policy/breaker.hpp"
 #include "engine/policy/budget.hpp"
 #include "engine/policy/cache.hpp"
@@ -12,6 +11,7 @@
 #include "engine/policy/hedge.hpp"
 #include "engine/policy/retry.hpp"
 #include "engine/policy/timeout.hpp"
+#include "engine/policy_file/limit_specs.hpp"
 
 namespace brownout {
 

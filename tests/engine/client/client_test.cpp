@@ -232,7 +232,7 @@ TEST_F(ClientOnOneThread, TheEndOfAClientIsTheEndOfItsCalls) {
   EXPECT_TRUE(ends.empty());
   context.run();
   EXPECT_THAT(ends, ElementsAre(cancelled, cancelled));
-  EXPECT_EQ(provider.cancels + 0U, provider.asked.size());
+  EXPECT_EQ(static_cast<std::size_t>(provider.cancels), provider.asked.size());
 }
 
 TEST(Client, TheEndOfAContextIsNotToldToHandlers) {

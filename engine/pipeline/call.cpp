@@ -295,7 +295,7 @@ void Call::decide(const PipelineNode& node, Action action, Call* ended) {
 Call& Call::fork(const PipelineNode& node) {
   layout_.observer->on_hedge(
       {id_, node.route, whole_->copies_made_ + 1, started_, engine_.runtime_.now()});
-  Call& copy = engine_.acquire_copy(layout_);
+  Call& copy = *engine_.acquire(layout_);
   copy.next_copy_ = copies_;
   copies_ = &copy;
   copy.begin_copy(*this, node);

@@ -72,7 +72,6 @@ class Engine {
   friend class Visit;
 
   Call* acquire(CallLayout& layout);
-  Call& acquire_copy(CallLayout& layout) { return *acquire(layout); }
   void recycle(Call* call);
   void recycle_copy(Call* copy);
   void give_back(Call* block);

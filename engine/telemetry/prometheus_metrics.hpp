@@ -39,10 +39,11 @@ struct MetricsOptions {
 
   /// A retry budget and how to read its level, in thousandths. `level` is called at each scrape, on
   /// the thread that scrapes, which may be after the death of the PrometheusMetrics if a scrape is
-  /// under way then. With Pipeline::budgets():
+  /// under way then. A runtime's now() belongs to its own thread; ask the clock. With
+  /// Pipeline::budgets(), whose pipeline must live as long:
   ///
-  ///     options.budgets.push_back({info.name, [&runtime, budget = info.budget] {
-  ///                                  return budget->level(runtime.now());
+  ///     options.budgets.push_back({info.name, [budget = info.budget] {
+  ///                                  return budget->level(AsioRuntime::clock());
   ///                                }});
   struct Budget {
     std::string name;

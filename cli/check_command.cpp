@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "cli/input_files.hpp"
 #include "cli/print_errors.hpp"
 #include "engine/policy_file/policy_traps.hpp"
@@ -44,9 +49,7 @@ Errors check_file(const std::string& path) {
   return check_scenario(path);
 }
 
-}  // namespace
-
-ExitCode check_command(const std::vector<std::string>& paths) {
+ExitCode check(const std::vector<std::string>& paths) {
   const auto files = expand(paths, {FileKind::scenario, FileKind::policy});
   if (!files) return print_errors(files.error());
   if (files->empty()) {
@@ -63,6 +66,16 @@ ExitCode check_command(const std::vector<std::string>& paths) {
     }
   }
   return code;
+}
+
+}  // namespace
+
+void add_check(CLI::App& program, Request& request) {
+  const auto paths = std::make_shared<std::vector<std::string>>();
+  CLI::App* command =
+      program.add_subcommand("check", "Report everything wrong with scenarios and policies");
+  command->add_option("FILE", *paths, "Scenario or policy files, or folders of them")->required();
+  command->callback([paths, &request] { request.action = [paths] { return check(*paths); }; });
 }
 
 }  // namespace brownout::cli

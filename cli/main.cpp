@@ -1,4 +1,4 @@
-// The command line: parsing and nothing else.
+// The command line: which subcommands there are, and what is said of a line that is none.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -7,9 +7,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "cli/check_command.hpp"
-#include "cli/metrics.hpp"
 #include "cli/policy_command.hpp"
 #include "cli/run_command.hpp"
 #include "engine/core/document.hpp"
@@ -17,55 +20,25 @@
 namespace brownout::cli {
 namespace {
 
+// In the order of the help.
+constexpr void (*add_commands[])(CLI::App&, Request&) = {
+    add_run,
+    add_check,
+    add_policy,
+};
+
 constexpr const char* purpose =
-    "A wind tunnel for LLM resilience policies: a scripted provider plays outages, rate limits "
-    "and\n"
-    "latency against the production engine on a virtual clock.";
+    "A wind tunnel for LLM resilience policies: a scripted provider plays outages, rate limits and"
+    "\nlatency against the production engine on a virtual clock.";
 
 constexpr const char* examples = R"(examples:
   brownout run scenarios/openai-control-plane-collapse.json
-  brownout run scenarios/tpm-30k.json --policy scenarios/policies/guide-layered.json --seed 7
   brownout policy show scenarios/policies/recommended.json
   brownout check scenarios)";
 
-// As a scenario's own seed: exact in every JSON reader. Without this, -1 would be taken for 2^64
-// - 1.
-std::string check_seed(const std::string& text) {
-  constexpr std::string_view most = "9007199254740991";
-  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
-  const bool small = text.size() < most.size() || (text.size() == most.size() && text <= most);
-  return digits && small ? "" : fmt::format("expected a whole number from 0 to {}", most);
-}
-
-void add_run(CLI::App& app, RunArguments& arguments) {
-  CLI::App* run =
-      app.add_subcommand("run", "Fly a policy through scenarios and say whether it held");
-  run->add_option("FILE", arguments.paths, "Scenario files, or folders of them")->required();
-  run->add_option("--policy", arguments.policy, "Policy file, instead of the scenario's own")
-      ->type_name("FILE");
-  run->add_option("--bind", arguments.bindings, "Where a route goes, instead of by its role")
-      ->type_name("ROUTE=PROVIDER/MODEL")
-      ->allow_extra_args(false);
-  run->add_option("--seed", arguments.seed, "Seed of every draw, instead of the scenario's own")
-      ->check(CLI::Validator(check_seed, ""))
-      ->type_name("N");
-  run->add_option("--json", arguments.json, "Write the results there; - is standard output")
-      ->type_name("OUT");
-  run->add_option("--events", arguments.events, "Write every event there, one JSON object a line")
-      ->type_name("OUT");
-  if (metrics_are_built_in()) {
-    run->add_option("--metrics", arguments.metrics,
-                    "Write the engine's metrics there at the end, as Prometheus would read them")
-        ->type_name("OUT");
-  }
-  run->add_option_function<std::string>(
-         "--ties", [&](const std::string& word) { arguments.random_ties = word == "random"; },
-         "Order of simultaneous events: fifo (default), or random by seed")
-      ->check(CLI::IsMember({"fifo", "random"}))
-      ->type_name("fifo|random");
-  run->add_flag("--verify", arguments.verify, "Run everything twice and compare to the last event");
-  run->add_flag("--quiet,-q", arguments.quiet, "One line per scenario");
-}
+constexpr const char* where_docs_are =
+    R"(brownout --help lists the commands, brownout COMMAND --help their options.
+The documentation lies in docs/ beside the sources; docs/guide is where to begin.)";
 
 // A file opened while a standard stream is closed would take its number, and its text.
 void open_standard_streams() {
@@ -74,18 +47,37 @@ void open_standard_streams() {
   }
 }
 
-ExitCode refuse(const CLI::App& app, std::string_view what, std::string_view command,
-                std::string_view subcommand) {
+// The subcommands a user may name: those in no group of the help are not for them.
+std::vector<const CLI::App*> subcommands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
+}
+
+// The innermost subcommand named at the beginning of `words`, which are left with what follows it.
+const CLI::App* named_by(std::span<char*>& words, const CLI::App* app) {
+  if (words.empty()) return app;
+  for (const CLI::App* command : subcommands_of(*app)) {
+    if (command->get_name() != words.front()) continue;
+    words = words.subspan(1);
+    return named_by(words, command);
+  }
+  return app;
+}
+
+std::string full_name(const CLI::App* command) {
+  const CLI::App* parent = command->get_parent();
+  return (parent != nullptr ? full_name(parent) + " " : "") + command->get_name();
+}
+
+ExitCode refuse(const CLI::App& app, std::string_view what, std::span<char*> words) {
   fmt::print(stderr, "error: {}\n", what);
-  const auto parsed = app.get_subcommands();
-  if (parsed.empty() && !command.empty() && !command.starts_with('-')) {
-    fmt::print(stderr, "{}\n", expected_one_of(command, {"run", "check", "policy"}));
+  const CLI::App* command = named_by(words, &app);
+  const std::string_view word = words.empty() ? "" : words.front();
+  std::vector<std::string_view> names;
+  for (const CLI::App* sub : subcommands_of(*command)) names.push_back(sub->get_name());
+  if (!names.empty() && !word.starts_with('-') && (!word.empty() || command != &app)) {
+    fmt::print(stderr, "{}\n", expected_one_of(word, names));
   }
-  if (command == "policy" && parsed.size() == 1 && parsed.front()->get_subcommands().empty()) {
-    fmt::print(stderr, "{}\n", expected_one_of(subcommand, {"show"}));
-  }
-  fmt::print(stderr, "See brownout {}--help.\n",
-             parsed.empty() ? "" : parsed.front()->get_name() + " ");
+  fmt::print(stderr, "See {} --help.\n", full_name(command));
   return ExitCode::invalid;
 }
 
@@ -95,32 +87,18 @@ ExitCode main(int argc, char** argv) {
   app.footer(examples);
   app.set_version_flag("--version", "brownout " BROWNOUT_VERSION);
   app.require_subcommand(0, 1);
-
-  RunArguments run_arguments;
-  run_arguments.program = argv[0];
-  add_run(app, run_arguments);
-  std::vector<std::string> check_paths;
-  CLI::App* check =
-      app.add_subcommand("check", "Report everything wrong with scenarios and policies");
-  check->add_option("FILE", check_paths, "Scenario or policy files, or folders of them")
-      ->required();
-
-  std::vector<std::string> policy_paths;
-  CLI::App* policy = app.add_subcommand("policy", "Look at policies");
-  policy->require_subcommand(1);
-  CLI::App* show = policy->add_subcommand("show", "Print layers with their effective settings");
-  show->add_option("FILE", policy_paths, "Policy files, or folders of them")->required();
+  const std::span arguments(argv, static_cast<std::size_t>(argc));
+  Request request{arguments.front(), {}};
+  for (const auto add : add_commands) add(app, request);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error), ExitCode::passed;  // --help, --version
-    return refuse(app, error.what(), argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : "");
+    return refuse(app, error.what(), arguments.subspan(1));
   }
-  if (app.got_subcommand("run")) return run_command(run_arguments);
-  if (app.got_subcommand(check)) return check_command(check_paths);
-  if (policy->got_subcommand(show)) return policy_show_command(policy_paths);
-  fmt::print("{}", app.help());
+  if (request.action) return request.action();
+  fmt::print("{}\n\n{}\n\n{}\n", purpose, examples, where_docs_are);
   return ExitCode::passed;
 }
 

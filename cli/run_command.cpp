@@ -3,12 +3,17 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/input_files.hpp"
 #include "cli/interrupt.hpp"
@@ -23,6 +28,20 @@
 
 namespace brownout::cli {
 namespace {
+
+struct RunArguments {
+  std::string program;  // as it was called, for replay commands
+  std::vector<std::string> paths;
+  std::string policy;                 // empty: the scenario's own
+  std::vector<std::string> bindings;  // "route=provider/model"
+  std::optional<std::uint64_t> seed;
+  std::string json;     // file for the results; "-" is standard output; empty: none
+  std::string events;   // file for the event log; likewise
+  std::string metrics;  // file for the engine's metrics; likewise
+  bool random_ties = false;
+  bool verify = false;
+  bool quiet = false;
+};
 
 // One flight, ready to begin.
 struct Plan {
@@ -289,10 +308,56 @@ class RunCommand {
   std::vector<sim::RunResult> results_;
 };
 
+// As a scenario's own seed: exact in every JSON reader. Without this, -1 would be taken for 2^64
+// - 1.
+std::string check_seed(const std::string& text) {
+  constexpr std::string_view most = "9007199254740991";
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+  const bool small = text.size() < most.size() || (text.size() == most.size() && text <= most);
+  return digits && small ? "" : fmt::format("expected a whole number from 0 to {}", most);
+}
+
 }  // namespace
 
-ExitCode run_command(const RunArguments& arguments) {
-  return RunCommand(arguments).execute();
+void add_run(CLI::App& program, Request& request) {
+  const auto arguments = std::make_shared<RunArguments>();
+  arguments->program = request.program;
+  CLI::App* command =
+      program.add_subcommand("run", "Fly a policy through scenarios and say whether it held");
+  command->add_option("FILE", arguments->paths, "Scenario files, or folders of them")->required();
+  command->add_option("--policy", arguments->policy, "Policy file, instead of the scenario's own")
+      ->type_name("FILE");
+  command->add_option("--bind", arguments->bindings, "Where a route goes, instead of by its role")
+      ->type_name("ROUTE=PROVIDER/MODEL")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--seed", arguments->seed, "Seed of every draw, instead of the scenario's own")
+      ->check(CLI::Validator(check_seed, ""))
+      ->type_name("N");
+  command->add_option("--json", arguments->json, "Write the results there; - is standard output")
+      ->type_name("OUT");
+  command
+      ->add_option("--events", arguments->events, "Write every event there, one JSON object a line")
+      ->type_name("OUT");
+  if (metrics_are_built_in()) {
+    command
+        ->add_option("--metrics", arguments->metrics,
+                     "Write the engine's metrics there at the end, as Prometheus would read them")
+        ->type_name("OUT");
+  }
+  command
+      ->add_option_function<std::string>(
+          "--ties",
+          [arguments](const std::string& word) { arguments->random_ties = word == "random"; },
+          "Order of simultaneous events: fifo (default), or random by seed")
+      ->check(CLI::IsMember({"fifo", "random"}))
+      ->type_name("fifo|random");
+  command->add_flag("--verify", arguments->verify,
+                    "Run everything twice and compare to the last event");
+  command->add_flag("--quiet,-q", arguments->quiet, "One line per scenario");
+  command->callback([arguments, &request] {
+    request.action = [arguments] { return RunCommand(*arguments).execute(); };
+  });
 }
 
 }  // namespace brownout::cli

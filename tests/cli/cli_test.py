@@ -91,6 +91,27 @@ class CommandLine(unittest.TestCase):
             self.assertIn("brownout check scenarios", result.stdout)
             self.assertEqual(result.stderr, "")
 
+    def test_alone_it_fits_a_small_screen_and_says_where_the_docs_are(self):
+        lines = self.brownout().stdout.splitlines()
+        self.assertEqual(len([line for line in lines if line.startswith("  brownout ")]), 3)
+        self.assertIn("docs/guide", " ".join(lines))
+        self.assertLessEqual(len(lines), 15)
+        self.assertTrue(all(len(line) <= 100 for line in lines), lines)
+
+    def test_a_misspelt_command_is_told_the_nearest_and_where_the_help_is(self):
+        for words, hint, place in (
+                (["chekc", "x"], 'did you mean "check"?', "brownout --help"),
+                (["policy"], 'expected "show"', "brownout policy --help"),
+                (["policy", "shwo"], 'did you mean "show"?', "brownout policy --help"),
+                (["run"], None, "brownout run --help"),
+                (["policy", "show"], None, "brownout policy show --help")):
+            lines = self.brownout(*words).stderr.splitlines()
+            self.assertRegex(lines[0], "^error: ")
+            self.assertEqual(lines[1:], ([hint] if hint else []) + [f"See {place}."])
+        listed = self.brownout("--help").stdout.split("Subcommands:")[1].split("examples:")[0]
+        commands = re.findall(r"^  (\w+) ", listed, re.M)
+        self.assertIn("expected one of: " + ", ".join(commands), self.brownout("fly").stderr)
+
     def test_the_examples_of_the_help_work(self):
         examples = re.findall(r"^  (brownout check .*)$", self.brownout("--help").stdout, re.M)
         self.assertTrue(examples)

@@ -22,7 +22,7 @@
 #include "cli/print_errors.hpp"
 #include "engine/telemetry/observers.hpp"
 #include "reports/console.hpp"
-#include "reports/json.hpp"
+#include "reports/result_document.hpp"
 #include "sim/event_log.hpp"
 #include "sim/run.hpp"
 
@@ -128,10 +128,10 @@ std::string quoted(const std::string& word) {
   return text + "'";
 }
 
-std::string replay_command(const Plan& plan, const RunArguments& arguments,
-                           const sim::RunResult& result) {
-  std::string command = quoted(arguments.program) + " run " + quoted(plan.scenario.path) +
-                        " --seed " + std::to_string(result.seed);
+std::string replay_command(const std::string& program, const Plan& plan,
+                           const RunArguments& arguments, const sim::RunResult& result) {
+  std::string command = quoted(program) + " run " + quoted(plan.scenario.path) + " --seed " +
+                        std::to_string(result.seed);
   if (!arguments.policy.empty()) command += " --policy " + quoted(arguments.policy);
   for (const std::string& binding : arguments.bindings) command += " --bind " + quoted(binding);
   if (arguments.random_ties) command += " --ties random";
@@ -225,6 +225,7 @@ class RunCommand {
     options.seed = arguments_.seed;
     options.ties = arguments_.random_ties ? TiePolicy::random : TiePolicy::fifo;
     options.events = events;
+    options.detail = json_.is_open();
     options.interrupt = interrupt_;
     options.progress = progress.callback();
     sim::RunResult result = sim::run(plan.scenario, plan.policy, plan.bound, options);
@@ -244,6 +245,7 @@ class RunCommand {
     const auto begun = std::chrono::steady_clock::now();
     sim::RunResult result = run(plan, log || metrics ? &observers : nullptr, true);
     if (metrics) metrics_.write(metrics->text());
+    result.replay = replay_command("brownout", plan, arguments_, result);
     print(plan, result, std::chrono::steady_clock::now() - begun);
     ExitCode code = exit_code(result);
     if (arguments_.verify && result.end != sim::RunEnd::interrupted) {
@@ -254,7 +256,8 @@ class RunCommand {
   }
 
   void print(const Plan& plan, const sim::RunResult& result, Duration real_time) const {
-    const reports::ConsoleOptions options{color_, replay_command(plan, arguments_, result)};
+    const reports::ConsoleOptions options{
+        color_, replay_command(arguments_.program, plan, arguments_, result)};
     if (arguments_.quiet) {
       fmt::print(report_, "{}", reports::console_verdict(result, options));
       return;

@@ -9,24 +9,6 @@ std::int64_t ns(Instant at) {
   return at.time_since_epoch().count();
 }
 
-std::string_view served_name(Served served) {
-  switch (served) {
-    case Served::nothing:
-      return "nothing";
-    case Served::live:
-      return "live";
-    case Served::shared:
-      return "shared";
-    case Served::cached:
-      return "cached";
-    case Served::fallback:
-      return "default";
-    case Served::stale:
-      return "stale";
-  }
-  return "";
-}
-
 }  // namespace
 
 void EventLog::write(const std::string& line) {
@@ -83,7 +65,7 @@ void EventLog::on_call(const CallEvent& event, const Outcome& outcome) {
       R"("served":"{}","route":{},"attempts":{},"billed_tokens":{}}})"
       "\n",
       ns(event.ended), event.call, ns(event.started), to_string(end_of(outcome)),
-      to_string(outcome.kind), served_name(outcome.served), route(outcome.route), event.attempts,
+      to_string(outcome.kind), to_string(outcome.served), route(outcome.route), event.attempts,
       event.billed_tokens));
 }
 

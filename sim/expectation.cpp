@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/core/check.hpp"
 #include "engine/core/document_text.hpp"
 #include "sim/expectation_value.hpp"
 
@@ -66,6 +67,12 @@ const MetricFacts* find_facts(std::string_view name) {
     if (facts.name == name) return &facts;
   }
   return nullptr;
+}
+
+const MetricFacts& facts_of(Metric metric) {
+  const auto found = std::ranges::find(metric_facts, metric, &MetricFacts::metric);
+  BROWNOUT_CHECK(found != metric_facts.end());
+  return *found;
 }
 
 std::vector<std::string_view> metric_names() {
@@ -373,11 +380,46 @@ bool ExpectationReader::read_percentage(Word word) {
 
 }  // namespace
 
+std::string_view to_string(Metric metric) {
+  return facts_of(metric).name;
+}
+
+std::string_view to_string(Comparison comparison) {
+  return comparisons[static_cast<std::size_t>(comparison)];
+}
+
+std::string_view unit_of(Metric metric) {
+  switch (facts_of(metric).unit) {
+    case Unit::share:
+      return "share";
+    case Unit::count:
+      return "count";
+    case Unit::number:
+      return "number";
+    case Unit::duration:
+      return "duration";
+    case Unit::state:
+      return "state";
+    case Unit::dollars:
+      return "dollars";
+  }
+  return "";
+}
+
+std::vector<std::string_view> metric_spellings() {
+  std::vector<std::string_view> names;
+  for (const MetricFacts& facts : metric_facts) names.push_back(facts.name);
+  return names;
+}
+
 bool read_expectation(const Node& node, const std::vector<std::string>& phases, Duration duration,
                       Problems& problems, Expectation& out) {
   out.span = node.span;
   if (!read_string(node, problems, out.text)) return false;
   out.excerpt = node.document->excerpt(node.span, {});
+  const auto begin = node.document->position(node.span.begin);
+  const auto end = node.document->position(node.span.end);
+  out.place = {node.document->name(), begin.line, begin.column, end.column};
   return ExpectationReader(node, problems, out).read(phases, duration);
 }
 
@@ -385,8 +427,7 @@ void check_routes(const std::vector<Expectation>& expectations, const Document& 
                   const std::vector<std::string>& routes, const std::vector<std::string>& breakers,
                   Problems& problems) {
   for (const Expectation& expectation : expectations) {
-    const Argument kind =
-        std::ranges::find(metric_facts, expectation.metric, &MetricFacts::metric)->argument;
+    const Argument kind = facts_of(expectation.metric).argument;
     const bool names_route = kind == Argument::route || kind == Argument::optional_route ||
                              kind == Argument::breaker || kind == Argument::optional_breaker ||
                              kind == Argument::route_or_source;

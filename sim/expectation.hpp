@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/core/document.hpp"
@@ -47,16 +48,11 @@ enum class Metric : std::uint8_t {
 
 enum class Comparison : std::uint8_t { less, less_equal, equal, not_equal, greater_equal, greater };
 
-/// A non-negative rational number: nanoseconds / 1, successes / calls, 98 / 100.
-struct Quantity {
-  std::int64_t numerator = 0;
-  std::int64_t denominator = 1;
-};
-
 /// One claim, understood.
 struct Expectation {
   std::string text;
   std::string excerpt;  ///< where it stands, for reports
+  Place place;          ///< the same, for programs
   Span span;            ///< of the string in the scenario, for messages about routes
   Metric metric = Metric::availability;
   std::string argument;  ///< route, breaker, outcome or which calls; empty if none
@@ -68,6 +64,16 @@ struct Expectation {
   Quantity threshold;
   BreakerState state = BreakerState::closed;  ///< threshold of breaker_state
 };
+
+/// "latency", "breaker.opened": the spelling without argument and part.
+std::string_view to_string(Metric metric);
+/// "<=" and its like.
+std::string_view to_string(Comparison comparison);
+/// What a metric is measured in: "share", "count", "number", "duration", "dollars" or "state".
+std::string_view unit_of(Metric metric);
+
+/// Every metric's spelling, in the order of the documentation.
+std::vector<std::string_view> metric_spellings();
 
 /// Reads one expectation. Whether its routes exist is known only with a policy: check_routes().
 bool read_expectation(const Node& node, const std::vector<std::string>& phases, Duration duration,

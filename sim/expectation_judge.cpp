@@ -228,8 +228,22 @@ Value measure(const Expectation& expectation, const RunResult& result,
   BROWNOUT_UNREACHABLE("breaker_state has no quantity");
 }
 
+ExpectationResult undecided(const Expectation& expectation) {
+  ExpectationResult judged;
+  judged.expression = expectation.text;
+  judged.excerpt = expectation.excerpt;
+  judged.place = expectation.place;
+  judged.metric = to_string(expectation.metric);
+  judged.argument = expectation.argument;
+  judged.part = expectation.part;
+  judged.phase = expectation.phase;
+  judged.unit = unit_of(expectation.metric);
+  judged.comparison = to_string(expectation.comparison);
+  return judged;
+}
+
 ExpectationResult judge_state(const Expectation& expectation, const RunResult& result) {
-  ExpectationResult judged{expectation.text, "", Verdict::undecided, expectation.excerpt};
+  ExpectationResult judged = undecided(expectation);
   const BreakerResult* breaker = breaker_of(expectation, result);
   if (breaker == nullptr || breaker->transition_count > breaker->transitions.size()) {
     judged.actual =
@@ -292,7 +306,10 @@ ExpectationResult judge(const Expectation& expectation, const RunResult& result,
                         const std::vector<FaultWindow>& windows) {
   if (expectation.metric == Metric::breaker_state) return judge_state(expectation, result);
   const Value value = measure(expectation, result, windows);
-  ExpectationResult judged{expectation.text, value.text, Verdict::undecided, expectation.excerpt};
+  ExpectationResult judged = undecided(expectation);
+  judged.actual = value.text;
+  judged.threshold = expectation.threshold;
+  judged.value = value.quantity;
   if (value.quantity) {
     const bool met = compare(*value.quantity, expectation.comparison, expectation.threshold);
     judged.verdict = met ? Verdict::passed : Verdict::failed;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "engine/core/check.hpp"
 
@@ -26,12 +27,22 @@ std::uint64_t upper_end(std::size_t bucket) {
 
 }  // namespace
 
+// Makes room at either end. Latencies of one kind span few powers of two, so what lies below the
+// smallest is worth leaving out where there is a histogram for each of many moments.
+std::uint64_t& Histogram::at(std::size_t bucket) {
+  if (counts_.empty()) first_ = bucket;
+  if (bucket < first_) {
+    counts_.insert(counts_.begin(), first_ - bucket, 0);
+    first_ = bucket;
+  }
+  if (bucket - first_ >= counts_.size()) counts_.resize(bucket - first_ + 1);
+  return counts_[bucket - first_];
+}
+
 void Histogram::record(Duration value) {
   BROWNOUT_CHECK(value.count() >= 0);
   const auto number = static_cast<std::uint64_t>(value.count());
-  const std::size_t bucket = bucket_of(number);
-  if (bucket >= buckets_.size()) buckets_.resize(bucket + 1);
-  ++buckets_[bucket];
+  ++at(bucket_of(number));
   ++count_;
   sum_ += number;
   min_ = std::min(min_, value);
@@ -39,12 +50,41 @@ void Histogram::record(Duration value) {
 }
 
 void Histogram::add(const Histogram& other) {
-  if (other.buckets_.size() > buckets_.size()) buckets_.resize(other.buckets_.size());
-  for (std::size_t i = 0; i < other.buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+  if (other.count_ == 0) return;
+  at(other.first_ + other.counts_.size() - 1);
+  std::uint64_t* to = &at(other.first_);
+  for (const std::uint64_t count : other.counts_) *to++ += count;
   count_ += other.count_;
   sum_ += other.sum_;
   min_ = std::min(min_, other.min_);
   max_ = std::max(max_, other.max_);
+}
+
+std::uint64_t Histogram::sum() const {
+  constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+  return sum_ > most ? most : static_cast<std::uint64_t>(sum_);
+}
+
+std::vector<Histogram::Bucket> Histogram::buckets() const {
+  std::vector<Bucket> held;
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    if (counts_[i] > 0) held.emplace_back(upper_end(first_ + i), counts_[i]);
+  }
+  return held;
+}
+
+Histogram Histogram::restore(const std::vector<Bucket>& buckets, Duration min, Duration max,
+                             std::uint64_t sum) {
+  Histogram histogram;
+  if (buckets.empty()) return histogram;
+  for (const auto& [upper, count] : buckets) {
+    histogram.at(bucket_of(upper)) += count;
+    histogram.count_ += count;
+  }
+  histogram.sum_ = sum;
+  histogram.min_ = min;
+  histogram.max_ = max;
+  return histogram;
 }
 
 Duration Histogram::mean() const {
@@ -58,10 +98,10 @@ Duration Histogram::quantile(std::uint32_t per_mille) const {
   // The rank of the value asked for, 1-based and rounded up.
   const std::uint64_t rank = std::max<std::uint64_t>(1, (count_ * per_mille + 999) / 1000);
   std::uint64_t seen = 0;
-  for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
-    seen += buckets_[bucket];
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    seen += counts_[i];
     if (seen >= rank) {
-      return std::min(max_, Duration{static_cast<std::int64_t>(upper_end(bucket))});
+      return std::min(max_, Duration{static_cast<std::int64_t>(upper_end(first_ + i))});
     }
   }
   return max_;

@@ -2,6 +2,8 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
+
 #include "engine/core/check.hpp"
 
 namespace brownout::sim {
@@ -72,7 +74,21 @@ void Recorder::on_attempt(const AttemptEvent& event, const Outcome& outcome) {
   __extension__ using Wide = unsigned __int128;
   stats.cost_picodollars += static_cast<Wide>(price.input) * outcome.billed_input_tokens;
   stats.cost_picodollars += static_cast<Wide>(price.output) * outcome.billed_output_tokens;
+  if (!outcome.ok()) count_error(event, outcome);
   if (next_ != nullptr) next_->on_attempt(event, outcome);
+}
+
+void Recorder::count_error(const AttemptEvent& event, const Outcome& outcome) {
+  const auto alike = [&](const AttemptError& error) {
+    return error.route == event.route && error.outcome == outcome.kind &&
+           error.status == outcome.status;
+  };
+  const auto found = std::ranges::find_if(errors_, alike);
+  if (found != errors_.end()) {
+    ++found->count;
+  } else {
+    errors_.push_back({event.route, outcome.kind, outcome.status, 1, event.ended, event.call});
+  }
 }
 
 void Recorder::on_wait(const WaitEvent& event) {
@@ -140,6 +156,9 @@ void Recorder::on_call(const CallEvent& event, const Outcome& outcome) {
           std::uint64_t{outcome.billed_input_tokens} + outcome.billed_output_tokens;
       ++stats.served_by_route[outcome.route];
       stats.success_latency.record(latency);
+      if (outcome.served == Served::live && outcome.first_output != never) {
+        stats.first_token.record(outcome.first_output - event.started);
+      }
       break;
     case CallEnd::failed:
       ++stats.failed_as[index(outcome.kind)];
@@ -161,6 +180,8 @@ void Recorder::finish(RunResult& result) {
   result.phases = phases_;
   for (const PhaseResult& phase : phases_) result.total.add(phase.stats);
   result.breakers = breakers_;
+  result.errors = errors_;
+  std::ranges::stable_sort(result.errors, std::greater{}, &AttemptError::count);
   result.semantic_digest = digest_.value();
 }
 

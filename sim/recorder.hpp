@@ -69,16 +69,19 @@ class Recorder final : public Observer {
   void on_rejection(const RejectionEvent& event) override;
   void on_call(const CallEvent& event, const Outcome& outcome) override;
 
-  /// Moves what was found out into `result`: phases, total, breakers, semantic digest.
+  /// Moves what was found out into `result`: phases, total, breakers, errors, semantic
+  /// digest.
   void finish(RunResult& result);
 
  private:
   CallStats& stats_at(Instant arrival);
+  void count_error(const AttemptEvent& event, const Outcome& outcome);
 
   const mock::Script& script_;
   Observer* next_;
   std::vector<PhaseResult> phases_;
   std::vector<BreakerResult> breakers_;
+  std::vector<AttemptError> errors_;  // few: kinds of failure that differ
   SemanticDigest digest_;
 };
 

@@ -41,6 +41,7 @@ void CallStats::add(const CallStats& other) {
   wait.add(other.wait);
   hint.add(other.hint);
   success_latency.add(other.success_latency);
+  first_token.add(other.first_token);
   failed_latency.add(other.failed_latency);
   other_latency.add(other.other_latency);
 }
@@ -49,6 +50,13 @@ std::uint64_t CallStats::cost_nanodollars() const {
   constexpr std::uint64_t most = 18'000'000'000'000'000'000U;
   const auto nano = cost_picodollars / 1000;
   return nano > most ? most : static_cast<std::uint64_t>(nano);
+}
+
+const Series* Timeline::find(std::string_view metric, std::string_view of) const {
+  for (const Series& one : series) {
+    if (one.metric == metric && one.of == of) return &one;
+  }
+  return nullptr;
 }
 
 Verdict RunResult::verdict() const {

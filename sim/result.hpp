@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/core/outcome.hpp"
@@ -38,6 +39,7 @@ struct CallStats {
   Histogram wait;
   Histogram hint;  ///< what those were told
   Histogram success_latency;
+  Histogram first_token;  ///< from a call's start to its first output: live successes that stream
   Histogram failed_latency;
   Histogram other_latency;  ///< cached and degraded
 
@@ -45,6 +47,12 @@ struct CallStats {
   /// Rounded down, at most 18 billion dollars.
   std::uint64_t cost_nanodollars() const;
   void add(const CallStats& other);
+};
+
+/// A non-negative rational number: nanoseconds / 1, successes / calls, 98 / 100.
+struct Quantity {
+  std::int64_t numerator = 0;
+  std::int64_t denominator = 1;
 };
 
 struct PhaseResult {
@@ -85,11 +93,31 @@ struct FaultResult {
   std::int64_t asked_billionths = 0;  ///< sum of its share over the matched ones
 };
 
+/// Where a value stands in a file. 1-based; columns count characters, and `end_column` is the one
+/// after the last. A line of 0: nowhere.
+struct Place {
+  std::string path;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+  std::uint32_t end_column = 0;
+};
+
 struct ExpectationResult {
   std::string expression;  ///< as written
   std::string actual;      ///< the value found, or why there is none
   Verdict verdict = Verdict::undecided;
   std::string excerpt;  ///< where it stands in its file, with a caret
+  Place place;
+
+  // The same in parts, for whoever computes with it.
+  std::string metric;    ///< "latency", "breaker.opened": its spelling without argument and part
+  std::string argument;  ///< route, breaker, outcome or which calls; empty if none
+  std::string part;      ///< "p99"; empty if none
+  std::string phase;     ///< empty for the whole run
+  std::string unit;  ///< "share", "count", "number", "duration" (nanoseconds), "dollars", "state"
+  std::string comparison;         ///< "<=" and its like
+  Quantity threshold;             ///< unless the unit is "state"
+  std::optional<Quantity> value;  ///< what was found; absent with no data, and for states
 };
 
 /// Why a run ended.
@@ -100,12 +128,94 @@ enum class RunEnd : std::uint8_t {
   interrupted,  ///< by the user
 };
 
+/// One number over time.
+struct Series {
+  std::string metric;                ///< "calls", "latency", "quota": docs/reference/result.md
+  std::string of;                    ///< "p99", an outcome, a model, a budget; empty if none
+  std::string unit;                  ///< "count", "ns" or "thousandths"
+  std::optional<std::int64_t> full;  ///< of levels: the most they can be
+  std::vector<std::int64_t> values;  ///< by bucket; -1 where there is no data
+};
+
+/// What happened when, in buckets of equal width from the beginning of the run. Calls are counted
+/// where they arrived, attempts where they began; levels are those at a bucket's end. The drain is
+/// kept up to a quarter of the scenario's duration.
+struct Timeline {
+  Duration width{};  ///< of a bucket; 0: no timeline was kept
+  std::size_t buckets = 0;
+  std::vector<Series> series;
+
+  /// The series of that name, or null.
+  const Series* find(std::string_view metric, std::string_view of = {}) const;
+};
+
+/// One try of a call that was kept as an example.
+struct SampledAttempt {
+  std::uint32_t number = 0;  ///< within the call, 1-based
+  RouteId route = no_route;
+  bool hedge = false;
+  Instant started{};
+  Instant ended{};
+  Instant first_output = never;
+  OutcomeKind outcome = OutcomeKind::success;
+  std::uint16_t status = 0;
+  std::optional<Duration> retry_after;
+  std::uint32_t input_tokens = 0;   ///< billed
+  std::uint32_t output_tokens = 0;  ///< billed
+};
+
+struct SampledWait {
+  RouteId route = no_route;
+  Instant from{};
+  Instant until{};
+  WaitReason reason = WaitReason::retry;
+};
+
+struct SampledRejection {
+  BreakerId breaker = no_breaker;
+  Instant at{};
+  OutcomeKind outcome = OutcomeKind::breaker_open;
+};
+
+/// A call that was kept, with everything that happened to it, in order.
+struct SampledCall {
+  CallId call = 0;
+  bool is_failed = false;   ///< kept as one of the failed
+  bool is_slowest = false;  ///< kept as one of the slowest answered
+  bool is_random = false;   ///< kept as one drawn by its number
+  Instant started{};
+  Instant ended{};
+  CallEnd end = CallEnd::success;
+  OutcomeKind outcome = OutcomeKind::success;
+  Served served = Served::nothing;
+  RouteId route = no_route;
+  std::vector<SampledAttempt> attempts;
+  std::vector<SampledWait> waits;
+  std::vector<SampledRejection> rejections;
+};
+
+/// Failed attempts that look alike.
+struct AttemptError {
+  RouteId route = no_route;
+  OutcomeKind outcome = OutcomeKind::server_error;
+  std::uint16_t status = 0;  ///< 0 where no answer came
+  std::uint64_t count = 0;
+  Instant first_at{};
+  CallId first_call = 0;
+};
+
 struct RunResult {
   std::string scenario;
   std::string scenario_path;
+  std::string scenario_description;
+  std::string scenario_source;
+  std::uint64_t scenario_digest = 0;  ///< XXH3 of the file's text
   std::string policy;
   std::string policy_path;
-  std::string policy_description;  ///< the pipeline with its effective settings
+  std::string policy_description;      ///< the pipeline with its effective settings
+  std::uint64_t policy_digest = 0;     ///< XXH3 of the file's text
+  std::string replay;                  ///< the command that runs the same again; empty: unknown
+  std::int64_t starts_at_unix_ns = 0;  ///< calendar time at the scenario's start
   std::uint64_t seed = 0;
 
   RunEnd end = RunEnd::completed;
@@ -123,7 +233,12 @@ struct RunResult {
   CallStats total;
   std::vector<BreakerResult> breakers;  ///< by BreakerId
 
-  std::vector<FaultResult> faults;  ///< in file order
+  std::vector<FaultResult> faults;   ///< in file order
+  std::vector<AttemptError> errors;  ///< the most frequent first
+
+  // Only of runs with RunOptions::detail:
+  Timeline timeline;
+  std::vector<SampledCall> samples;  ///< by number of the call
 
   std::vector<ExpectationResult> expectations;
   std::uint64_t semantic_digest = 0;

@@ -1,5 +1,7 @@
 #include "sim/run.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
 
 #include "engine/pipeline/engine.hpp"
@@ -7,6 +9,7 @@
 #include "engine/store/memory_store.hpp"
 #include "mockserver/scripted_provider.hpp"
 #include "sim/caller.hpp"
+#include "sim/detail.hpp"
 #include "sim/kernel/context.hpp"
 #include "sim/recorder.hpp"
 #include "sim/scripted_store.hpp"
@@ -45,21 +48,31 @@ class World {
         workload_(scenario.workload, context_.seed()) {
     auto pipeline =
         std::make_shared<Pipeline>(policy, bound.targets, bound.target_ids, context_.seed());
-    recorder_ = std::make_unique<Recorder>(scenario.script, *pipeline, options.events);
+    if (options.detail) {
+      detail_ = std::make_unique<Detail>(scenario.duration, provider_, *pipeline, options.events);
+    }
+    recorder_ = std::make_unique<Recorder>(scenario.script, *pipeline,
+                                           options.detail ? &detail_->observer() : options.events);
     engine_ =
         std::make_unique<Engine>(context_, transport_, store_, *recorder_, std::move(pipeline));
     caller_ =
         std::make_unique<Caller>(context_, *engine_, workload_, Instant{} + scenario.duration);
   }
 
+  // In steps, so that somebody can be told of progress and levels can be read in between.
   RunEnd run(const std::function<void(Instant)>& progress) {
     caller_->begin();
-    const Duration step = std::max(Duration{1}, scenario_.duration / progress_steps);
-    for (Instant at = Instant{} + step; progress && at < Instant{} + scenario_.duration;
-         at += step) {
-      const Stop stop = context_.run_until(at);
-      if (stop != Stop::reached && stop != Stop::idle) return end_of(stop);
-      progress(at);
+    if (progress || detail_) {
+      const Duration width = detail_ ? detail_->width() : scenario_.duration / progress_steps;
+      const Duration step = std::max(Duration{1}, width);
+      const Instant last = detail_ ? detail_->ends() : Instant{} + scenario_.duration;
+      for (Instant at = Instant{} + step; at < last; at += step) {
+        const Stop stop = context_.run_until(at);
+        if (stop != Stop::reached && stop != Stop::idle) return end_of(stop);
+        if (detail_) detail_->read_levels(at);
+        if (progress) progress(at);
+        if (stop == Stop::idle) break;
+      }
     }
     return end_of(context_.run_until_idle());
   }
@@ -86,6 +99,7 @@ class World {
     recorder_->finish(result);
     report_peaks(result);
     report_faults(result);
+    if (detail_) detail_->report(result);
   }
 
  private:
@@ -142,10 +156,15 @@ class World {
   ScriptedStore scripted_store_;
   GuardedStore store_;
   Workload workload_;
+  std::unique_ptr<Detail> detail_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Caller> caller_;
 };
+
+std::uint64_t digest_of(const std::string& text) {
+  return XXH3_64bits(text.data(), text.size());
+}
 
 std::vector<FaultWindow> fault_windows(const mock::Script& script, const BoundPolicy& bound) {
   std::vector<FaultWindow> windows(bound.target_ids.size());
@@ -170,8 +189,13 @@ RunResult run(const Scenario& scenario, const Policy& policy, const BoundPolicy&
   RunResult result;
   result.scenario = scenario.name;
   result.scenario_path = scenario.path;
+  result.scenario_description = scenario.description;
+  result.scenario_source = scenario.source;
+  result.scenario_digest = digest_of(scenario.document->text());
+  result.starts_at_unix_ns = scenario.starts_at.time_since_epoch().count();
   result.policy = policy.name;
   result.policy_path = policy.document->name();
+  result.policy_digest = digest_of(policy.document->text());
   result.policy_description = describe(policy);
   World world(scenario, policy, bound, options);
   result.end = world.run(options.progress);

@@ -21,6 +21,9 @@ struct RunOptions {
   /// Order of events at one instant; random finds out what depends on it without meaning to.
   TiePolicy ties = TiePolicy::fifo;
 
+  /// Also keeps the timeline and sampled calls, at about a tenth more time.
+  bool detail = false;
+
   /// Hears every event after the recorder; null for nobody. Must outlive the run.
   Observer* events = nullptr;
 

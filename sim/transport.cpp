@@ -51,6 +51,7 @@ class SimTransport::Flight final : public Timer {
   void deliver();
   void time_out();
   Outcome outcome_of_plan() const;
+  Instant first_output_at() const;
   Instant connect_limit() const;
   Instant first_token_limit() const;
   Instant limit_on_plan() const;
@@ -154,7 +155,7 @@ void SimTransport::Flight::follow_plan() {
   limit_ = limit_on_plan();
   const bool tells = attempt_.limits.tell_first_output && !attempt_.limits.hold_output &&
                      plan_.stream && plan_.delivered_tokens > 0;
-  first_output_ = tells ? after(after(plan_started_, plan_.first_byte), back_) : never;
+  first_output_ = tells ? first_output_at() : never;
   go_on(Leg::answering, plan_.hang ? never : after(plan_started_, plan_.complete));
 }
 
@@ -189,7 +190,7 @@ Instant SimTransport::Flight::limit_on_plan() const {
     const Instant limit = std::min(limits.end, first_token_limit());
     return plan_.connects ? limit : std::min(limit, connect_limit());
   }
-  const Instant first_byte = after(after(plan_started_, plan_.first_byte), back_);
+  const Instant first_byte = first_output_at();
   Instant limit = limits.end;
   if (first_byte >= first_token_limit()) limit = std::min(limit, first_token_limit());
   // Tokens are evenly spaced, and a break comes where the next would: either the first gap breaks
@@ -220,8 +221,13 @@ Outcome SimTransport::Flight::outcome_of_plan() const {
     outcome.committed =
         plan_.stream && plan_.delivered_tokens > 0 && !outcome.ok() && !attempt_.limits.hold_output;
   }
+  if (plan_.stream && plan_.delivered_tokens > 0) outcome.first_output = first_output_at();
   if (outcome.ok()) outcome.reply = {nullptr, plan_.billed_input_tokens, plan_.output_tokens};
   return outcome;
+}
+
+Instant SimTransport::Flight::first_output_at() const {
+  return after(after(plan_started_, plan_.first_byte), back_);
 }
 
 void SimTransport::Flight::deliver() {
@@ -253,10 +259,10 @@ Outcome SimTransport::Flight::detach() {
   if ((planned || answered) && plan_.generates) {
     outcome.billed_input_tokens = plan_.billed_input_tokens;
     outcome.billed_output_tokens = tokens_generated(plan_, now - plan_started_);
-    const Instant first_byte = after(after(plan_started_, plan_.first_byte), back_);
     // Like a limit, the end of the attempt comes before what arrives at the same instant.
-    outcome.committed = plan_.stream && plan_.delivered_tokens > 0 && first_byte < now &&
-                        !attempt_.limits.hold_output;
+    const bool spoke = plan_.stream && plan_.delivered_tokens > 0 && first_output_at() < now;
+    if (spoke) outcome.first_output = first_output_at();
+    outcome.committed = spoke && !attempt_.limits.hold_output;
   }
   leave_provider();
   return outcome;

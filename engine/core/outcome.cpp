@@ -125,6 +125,24 @@ Blame blame(OutcomeKind kind) {
   return facts(kind).blame;
 }
 
+std::string_view to_string(Served served) {
+  switch (served) {
+    case Served::nothing:
+      return "nothing";
+    case Served::live:
+      return "live";
+    case Served::shared:
+      return "shared";
+    case Served::cached:
+      return "cached";
+    case Served::fallback:
+      return "default";
+    case Served::stale:
+      return "stale";
+  }
+  return "";
+}
+
 std::string_view to_string(CallEnd end) {
   switch (end) {
     case CallEnd::success:

@@ -106,6 +106,9 @@ enum class Served : std::uint8_t {
   fallback = 4,  ///< the default reply of a fallback chain
   stale = 5,     ///< a cached reply past its time, because everything else failed
 };
+inline constexpr std::size_t served_count = 6;
+/// "nothing", "live", "shared", "cached", "default" or "stale".
+std::string_view to_string(Served served);
 
 /// How a call ended, in the words of the scenario's expectations.
 enum class CallEnd : std::uint8_t { success = 0, cached = 1, degraded = 2, failed = 3 };
@@ -143,9 +146,10 @@ struct Outcome {
   std::uint32_t billed_input_tokens = 0;   ///< charged by the provider for this attempt
   std::uint32_t billed_output_tokens = 0;  ///< charged by the provider for this attempt
   std::optional<Duration> retry_after;  ///< the server's hint, or a refusal of ours: when to return
-  std::optional<bool> should_retry;     ///< the server's own word on it (`x-should-retry`)
-  Reply reply;                          ///< meaningful when `served` is not `nothing`
-  RateLimits limits;                    ///< as the answer told them; of a live answer only
+  Instant first_output = never;  ///< when a stream's first output reached us; never: it had none
+  std::optional<bool> should_retry;  ///< the server's own word on it (`x-should-retry`)
+  Reply reply;                       ///< meaningful when `served` is not `nothing`
+  RateLimits limits;                 ///< as the answer told them; of a live answer only
 
   bool ok() const { return kind == OutcomeKind::success; }
   static Outcome failure(OutcomeKind kind, std::uint16_t status = 0) {

@@ -1,4 +1,4 @@
-#include "reports/json.hpp"
+#include "reports/result_document.hpp"
 
 #include <gtest/gtest.h>
 
@@ -39,10 +39,18 @@ TEST(JsonReport, IsADocumentOfRuns) {
 TEST(JsonReport, EveryFieldIsThereEvenWhenEmpty) {
   const std::set<std::string> run{"scenario",
                                   "scenario_path",
+                                  "scenario_description",
+                                  "scenario_source",
+                                  "scenario_digest",
                                   "policy",
                                   "policy_path",
                                   "policy_description",
+                                  "policy_digest",
                                   "seed",
+                                  "replay",
+                                  "starts_at_unix_ns",
+                                  "events",
+                                  "has_prices",
                                   "verdict",
                                   "end",
                                   "diagnosis",
@@ -56,7 +64,10 @@ TEST(JsonReport, EveryFieldIsThereEvenWhenEmpty) {
                                   "total",
                                   "phases",
                                   "breakers",
-                                  "faults"};
+                                  "faults",
+                                  "errors",
+                                  "timeline",
+                                  "samples"};
   const std::set<std::string> stats{"calls",
                                     "success",
                                     "cached",
@@ -74,7 +85,13 @@ TEST(JsonReport, EveryFieldIsThereEvenWhenEmpty) {
                                     "billed_tokens",
                                     "wasted_tokens",
                                     "cost_nanodollars",
-                                    "latency"};
+                                    "in_flight_max_by_route",
+                                    "waits",
+                                    "wait",
+                                    "hinted",
+                                    "retry_after",
+                                    "latency",
+                                    "first_token"};
   for (const RunResult& result : {passing(), failing(), undecided(), deadlocked()}) {
     const Json json = run_of(result);
     EXPECT_EQ(keys(json), run);
@@ -119,8 +136,79 @@ TEST(JsonReport, FailuresNameTheirKinds) {
   EXPECT_EQ(json["verdict"], "failed");
   EXPECT_EQ(json["total"]["failed_as"], Json::parse(R"({"timed_out": 50, "server_error": 149})"));
   EXPECT_EQ(json["total"]["rejected_by_breaker"], Json::parse(R"({"main": 20, "backup": 0})"));
-  EXPECT_EQ(json["expectations"][2], Json::parse(R"({"expression": "latency.p99 during late <= 5s",
-      "actual": "no such calls", "verdict": "undecided"})"));
+  EXPECT_EQ(json["expectations"][0]["value"], Json::parse("[900, 1100]"));
+  EXPECT_EQ(json["expectations"][0]["threshold"], Json::parse("[99, 100]"));
+  EXPECT_EQ(json["expectations"][2]["verdict"], "undecided");
+  EXPECT_EQ(json["expectations"][2]["value"], Json());
+}
+
+TEST(JsonReport, AKeptCallHasItsWholeStory) {
+  const Json call = run_of(failing())["samples"][0];
+  EXPECT_EQ(call["kept_as"], Json::parse(R"(["failed", "random"])"));
+  EXPECT_EQ(call["route"], Json());
+  EXPECT_EQ(call["attempts"][0]["retry_after_ns"], 20'000'000'000);
+  EXPECT_EQ(call["attempts"][0]["first_output_ns"], Json());
+  EXPECT_EQ(call["attempts"][1]["route"], "backup");
+  EXPECT_EQ(call["waits"][0]["reason"], "retry");
+  EXPECT_EQ(call["rejections"][0]["breaker"], "main");
+  EXPECT_EQ(call["rejections"][1]["breaker"], Json());
+}
+
+TEST(JsonReport, ReadAgainItGivesTheSameText) {
+  for (const RunResult& result : {passing(), failing(), undecided(), deadlocked()}) {
+    const std::string text = to_json({result, result});
+    const auto read = from_json("result.json", text);
+    ASSERT_TRUE(read) << read.error()[0].message;
+    EXPECT_EQ(to_json(*read), text);
+  }
+}
+
+// Everything a file may be instead, and what is said about it.
+TEST(JsonReport, WhatIsNoResultIsRefusedWithAReason) {
+  const auto complaint = [](const std::string& text) {
+    const auto read = from_json("some.json", text);
+    return read ? "" : read.error()[0].message;
+  };
+  EXPECT_EQ(complaint("{"),
+            "some.json is not JSON: parse error at line 1, column 2: syntax error while parsing "
+            "object key - unexpected end of input; expected string literal");
+  EXPECT_EQ(complaint("[]"), "some.json is not a result document: it has no \"kind\"");
+  EXPECT_EQ(complaint(R"({"kind": "policy"})"),
+            "some.json is not a result document: its kind is \"policy\"");
+  EXPECT_EQ(complaint(R"({"kind": "scenario"})"),
+            "some.json is not a result document: its kind is \"scenario\"; run it with --json to "
+            "make one");
+  EXPECT_EQ(complaint(R"({"kind": "result"})"), "some.json lacks \"schema_version\"");
+  EXPECT_EQ(complaint(R"({"kind": "result", "schema_version": 7})"),
+            "some.json is not a result document: its schema_version is 7, this program reads 1");
+  EXPECT_EQ(complaint(R"({"kind": "result", "schema_version": 1, "runs": [{}]})"),
+            "some.json.runs[0] lacks \"scenario\"");
+}
+
+// A field that is gone or of another type is told by its path, whichever it is.
+TEST(JsonReport, EveryBrokenFieldIsToldByItsPath) {
+  const Json whole = Json::parse(to_json({failing()}));
+  int broken = 0;
+  for (const auto& [pointer, value] : whole.flatten().items()) {
+    if (!pointer.starts_with("/runs/0/") || value.is_null()) continue;
+    Json changed = whole;
+    changed[Json::json_pointer(pointer)] = value.is_boolean() ? Json("yes") : Json(true);
+    const auto read = from_json("some.json", changed.dump());
+    if (read && pointer.find("_ns") != std::string::npos) continue;  // derived from the buckets
+    ASSERT_FALSE(read) << pointer;
+    EXPECT_TRUE(read.error()[0].message.starts_with("some.json.runs[0].")) << pointer;
+    ++broken;
+  }
+  EXPECT_GT(broken, 100);
+}
+
+TEST(JsonReport, AVerdictThatItsExpectationsDoNotLeadToIsRefused) {
+  Json changed = Json::parse(to_json({failing()}));
+  changed["runs"][0]["verdict"] = "passed";
+  const auto read = from_json("some.json", changed.dump());
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error()[0].message,
+            "some.json.runs[0].verdict is not the verdict its expectations lead to");
 }
 
 TEST(JsonReport, ADeadlockSaysWhatItIs) {

@@ -1,0 +1,18 @@
+#pragma once
+
+// JSON documents as text that people can read and programs can compare.
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace brownout::reports {
+
+/// Indents by two, but keeps what holds only numbers, texts and lists of numbers on one line: a
+/// series of a thousand values is one line, not a thousand. Bytes that are not UTF-8 become U+FFFD.
+/// Ends with a newline.
+std::string pretty(const nlohmann::ordered_json& document);
+
+/// The inside of a <script> element: no spaces, and no '<' that could end it.
+std::string for_script(const nlohmann::ordered_json& document);
+
+}  // namespace brownout::reports

@@ -14,6 +14,7 @@
 
 #include "cli/check_command.hpp"
 #include "cli/policy_command.hpp"
+#include "cli/report_command.hpp"
 #include "cli/run_command.hpp"
 #include "engine/core/document.hpp"
 
@@ -23,6 +24,7 @@ namespace {
 // In the order of the help.
 constexpr void (*add_commands[])(CLI::App&, Request&) = {
     add_run,
+    add_report,
     add_check,
     add_policy,
 };

@@ -7,9 +7,9 @@
 #include <charconv>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "reports/result_document.hpp"
 
@@ -410,13 +410,14 @@ Result<std::vector<sim::RunResult>> from_json(const std::string& name, const std
 }
 
 Result<std::vector<sim::RunResult>> load_results(const std::string& path) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file || file.bad()) {
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  // A folder opens like a file, and says only when it is read what it is.
+  if (!file.is_open() || errno != 0) {
     return fail(ErrorKind::environment, "cannot read " + path + ": " + std::strerror(errno));
   }
-  return from_json(path, text.str());
+  return from_json(path, text);
 }
 
 }  // namespace brownout::reports

@@ -289,6 +289,31 @@ class CommandLine(unittest.TestCase):
         self.assertIsInstance(json.loads(result.stdout), dict)
         self.assertIn("PASS", result.stderr)
 
+    def test_a_kept_result_is_shown_again_with_the_verdict_it_had(self):
+        kept = str(self.folder / "kept.json")
+        for run, code in ((scenario(), 0), (FAILING, 1), (HANGING, 4)):
+            first = self.brownout("run", self.write("s.json", run), "--json", kept)
+            self.assert_code(first, code)
+            again = self.brownout("report", kept, "--json", str(self.folder / "again.json"))
+            self.assert_code(again, code)
+            shown = first.stdout.split("replay:")[0].split("\n  seed ")[0]
+            self.assertTrue(again.stdout.startswith(shown), again.stdout)
+            self.assertEqual(pathlib.Path(kept).read_bytes(),
+                             (self.folder / "again.json").read_bytes())
+
+    def test_report_of_what_is_no_result(self):
+        for content, code, words in (
+                ("", 2, "is not JSON"), ("[]", 2, "is not a result document"),
+                (json.dumps(scenario()), 2, "run it with --json"),
+                ('{"kind": "result", "schema_version": 1, "runs": []}', 3, "no results")):
+            path = self.folder / "odd.json"
+            path.write_text(content)
+            result = self.brownout("report", str(path))
+            self.assert_code(result, code)
+            self.assertIn(words, result.stderr)
+        self.assert_code(self.brownout("report", str(self.folder)), 5)
+        self.assert_code(self.brownout("report", str(self.folder / "none.json")), 5)
+
     def test_events_are_one_json_object_a_line(self):
         result = self.brownout("run", self.write("s.json", scenario()), "--events", "-")
         self.assert_code(result, 0)

@@ -77,6 +77,28 @@ TEST(Histogram, ValuesBelow256AreExact) {
   }
 }
 
+RC_GTEST_PROP(Histogram, OneWrittenDownCanBeRestoredAndAddedToAnother, ()) {
+  const auto first = *latencies();
+  const auto second = *latencies();
+  const Histogram written = histogram_of(first);
+  Histogram restored =
+      Histogram::restore(written.buckets(), written.min(), written.max(), written.sum());
+  RC_ASSERT(restored.buckets() == written.buckets());
+  Histogram sum = histogram_of(second);
+  Histogram expected = sum;
+  expected.add(written);
+  restored.add(sum);
+  RC_ASSERT(restored.buckets() == expected.buckets());
+  RC_ASSERT(restored.count() == expected.count());
+  RC_ASSERT(restored.quantile(990) == expected.quantile(990));
+  RC_ASSERT(restored.min() == expected.min());
+  RC_ASSERT(restored.max() == expected.max());
+}
+
+TEST(Histogram, RestoringNothingGivesAnEmptyOne) {
+  EXPECT_EQ(Histogram::restore({}, Duration{0}, Duration{0}, 0).count(), 0U);
+}
+
 TEST(Histogram, AQuantileIsTheSmallestValueThatEnoughLieBelow) {
   Histogram histogram;
   for (std::int64_t value = 1; value <= 200; ++value) histogram.record(Duration{value});

@@ -1,0 +1,22 @@
+#pragma once
+
+// The forms in which results can be written: --json and its neighbours, the same for every command
+// that has results.
+
+#include <vector>
+
+#include "cli/outputs.hpp"
+#include "sim/result.hpp"
+
+namespace brownout::cli {
+
+/// Adds an option for each form.
+void add_result_outputs(CLI::App& command, Outputs& outputs);
+
+/// Whether a form was asked for that shows what sim::RunOptions::detail keeps.
+bool want_detail(const Outputs& outputs);
+
+/// Writes the results in every form that was asked for. Requires: outputs are open.
+void write_results(const std::vector<sim::RunResult>& results, Outputs& outputs);
+
+}  // namespace brownout::cli

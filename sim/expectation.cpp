@@ -378,6 +378,28 @@ bool ExpectationReader::read_percentage(Word word) {
   return true;
 }
 
+// What the argument of an expectation may be with these routes and breakers; nothing where it names
+// none of them.
+std::vector<std::string_view> arguments_known(const Expectation& expectation,
+                                              const std::vector<std::string>& routes,
+                                              const std::vector<std::string>& breakers) {
+  const Argument kind = facts_of(expectation.metric).argument;
+  const bool names_route = kind == Argument::route || kind == Argument::optional_route ||
+                           kind == Argument::breaker || kind == Argument::optional_breaker ||
+                           kind == Argument::route_or_source;
+  if (!names_route || expectation.argument.empty()) return {};
+  std::vector<std::string_view> known(routes.begin(), routes.end());
+  if (kind == Argument::route_or_source) {
+    known.push_back("cache");
+    known.push_back("default");
+    return known;
+  }
+  for (const std::string& breaker : breakers) {
+    if (std::ranges::find(known, breaker) == known.end()) known.push_back(breaker);
+  }
+  return known;
+}
+
 }  // namespace
 
 std::string_view to_string(Metric metric) {
@@ -423,29 +445,19 @@ bool read_expectation(const Node& node, const std::vector<std::string>& phases, 
   return ExpectationReader(node, problems, out).read(phases, duration);
 }
 
-void check_routes(const std::vector<Expectation>& expectations, const Document& scenario,
+bool applies(const Expectation& expectation, const std::vector<std::string>& routes,
+             const std::vector<std::string>& breakers) {
+  const auto known = arguments_known(expectation, routes, breakers);
+  return known.empty() || std::ranges::find(known, expectation.argument) != known.end();
+}
+
+void refuse_route(const Expectation& expectation, const Document& scenario,
                   const std::vector<std::string>& routes, const std::vector<std::string>& breakers,
                   Problems& problems) {
-  for (const Expectation& expectation : expectations) {
-    const Argument kind = facts_of(expectation.metric).argument;
-    const bool names_route = kind == Argument::route || kind == Argument::optional_route ||
-                             kind == Argument::breaker || kind == Argument::optional_breaker ||
-                             kind == Argument::route_or_source;
-    if (!names_route || expectation.argument.empty()) continue;
-    std::vector<std::string_view> known(routes.begin(), routes.end());
-    if (kind == Argument::route_or_source) {
-      known.push_back("cache");
-      known.push_back("default");
-    } else {
-      for (const std::string& breaker : breakers) {
-        if (std::ranges::find(known, breaker) == known.end()) known.push_back(breaker);
-      }
-    }
-    if (std::ranges::find(known, expectation.argument) != known.end()) continue;
-    problems.add(scenario, expectation.argument_span,
-                 "the policy has no route \"" + expectation.argument + "\"",
-                 expected_one_of(expectation.argument, known));
-  }
+  problems.add(
+      scenario, expectation.argument_span,
+      "the policy has no route \"" + expectation.argument + "\"",
+      expected_one_of(expectation.argument, arguments_known(expectation, routes, breakers)));
 }
 
 }  // namespace brownout::sim

@@ -75,12 +75,16 @@ std::string_view unit_of(Metric metric);
 /// Every metric's spelling, in the order of the documentation.
 std::vector<std::string_view> metric_spellings();
 
-/// Reads one expectation. Whether its routes exist is known only with a policy: check_routes().
+/// Reads one expectation. Whether its routes exist is known only with a policy: applies().
 bool read_expectation(const Node& node, const std::vector<std::string>& phases, Duration duration,
                       Problems& problems, Expectation& out);
 
-/// Adds a problem for every expectation about a route or breaker that the policy does not have.
-void check_routes(const std::vector<Expectation>& expectations, const Document& scenario,
+/// False when it is about a route or breaker that is not among these.
+bool applies(const Expectation& expectation, const std::vector<std::string>& routes,
+             const std::vector<std::string>& breakers);
+
+/// Adds the problem that an expectation does not apply. `scenario` is the file it stands in.
+void refuse_route(const Expectation& expectation, const Document& scenario,
                   const std::vector<std::string>& routes, const std::vector<std::string>& breakers,
                   Problems& problems);
 

@@ -202,8 +202,9 @@ RunResult run(const Scenario& scenario, const Policy& policy, const BoundPolicy&
   world.report(result);
 
   const auto windows = fault_windows(scenario.script, bound);
-  for (const Expectation& expectation : scenario.expectations) {
-    ExpectationResult judged = judge(expectation, result, windows);
+  for (std::size_t i = 0; i < scenario.expectations.size(); ++i) {
+    if (std::ranges::binary_search(bound.inapplicable, i)) continue;
+    ExpectationResult judged = judge(scenario.expectations[i], result, windows);
     if (result.end != RunEnd::completed) {
       judged.verdict = Verdict::undecided;
       judged.actual =

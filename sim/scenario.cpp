@@ -263,7 +263,7 @@ Result<Scenario> parse_scenario(std::string path, std::string text) {
 }
 
 Result<BoundPolicy> bind(const Scenario& scenario, const Policy& policy,
-                         const std::vector<Binding>& bindings) {
+                         const std::vector<Binding>& bindings, ForeignRoutes foreign) {
   Errors errors = check_bindings(scenario, policy, bindings);
   if (!errors.empty()) return tl::unexpected(std::move(errors));
 
@@ -279,7 +279,13 @@ Result<BoundPolicy> bind(const Scenario& scenario, const Policy& policy,
   if (problems.empty()) {
     const Pipeline pipeline(policy, bound.targets, bound.target_ids, 0);
     for (const auto& breaker : pipeline.breakers()) bound.breakers.push_back(breaker.name);
-    check_routes(scenario.expectations, *scenario.document, bound.routes, bound.breakers, problems);
+    for (std::size_t i = 0; i < scenario.expectations.size(); ++i) {
+      const Expectation& expectation = scenario.expectations[i];
+      if (applies(expectation, bound.routes, bound.breakers)) continue;
+      bound.inapplicable.push_back(i);
+      if (foreign == ForeignRoutes::ignore) continue;
+      refuse_route(expectation, *scenario.document, bound.routes, bound.breakers, problems);
+    }
   }
   if (!problems.empty()) return tl::unexpected(problems.take());
   return bound;

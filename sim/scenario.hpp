@@ -62,12 +62,20 @@ struct BoundPolicy {
   std::vector<std::string> targets;
   std::vector<TargetId> target_ids;  ///< index of the model in the script; no_target for routes
                                      ///< that only branch
+  std::vector<std::size_t> inapplicable;  ///< expectations about routes it lacks, ascending
+};
+
+/// What becomes of an expectation about a route or breaker that the policy does not have.
+enum class ForeignRoutes : std::uint8_t {
+  refuse,  ///< an error: most likely a slip
+  ignore,  ///< it is not judged: policies that name their routes otherwise are to be compared
 };
 
 /// Finds a target for every route: by an explicit binding, else the model it names if the scenario
-/// has it, else the model of its role. Also checks that every expectation is about routes and
-/// breakers the policy has. Errors: invalid, pointing at the route, the binding or the expectation.
+/// has it, else the model of its role. Errors: invalid, pointing at the route, the binding or the
+/// expectation.
 Result<BoundPolicy> bind(const Scenario& scenario, const Policy& policy,
-                         const std::vector<Binding>& bindings);
+                         const std::vector<Binding>& bindings,
+                         ForeignRoutes foreign = ForeignRoutes::refuse);
 
 }  // namespace brownout::sim

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "reports/numbers.hpp"
+
 namespace brownout::reports {
 namespace {
 
@@ -31,39 +33,6 @@ struct Style {
     return {};
   }
 };
-
-std::string time_of(Instant at) {
-  return format_duration_short(at - Instant{});
-}
-
-// "01:00:02.656": columns of instants line up, and none is too coarse to be told from the next.
-std::string clock_time(Instant at) {
-  const auto ms = (at - Instant{}) / std::chrono::milliseconds{1};
-  return fmt::format("{:02}:{:02}:{:02}.{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60,
-                     ms % 1000);
-}
-
-// 432011 as "432,011".
-std::string grouped(std::uint64_t number) {
-  std::string digits = std::to_string(number);
-  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-  return digits;
-}
-
-std::string percent(std::uint64_t part, std::uint64_t whole) {
-  if (whole == 0) return "-";
-  return fmt::format("{:.2f}%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
-
-std::string quantile(const sim::Histogram& latency, std::uint32_t per_mille) {
-  return latency.count() == 0 ? "-" : format_duration_short(latency.quantile(per_mille));
-}
-
-std::string attempts_per_call(const CallStats& stats) {
-  if (stats.calls == 0) return "-";
-  return fmt::format("{:.2f}",
-                     static_cast<double>(stats.attempts) / static_cast<double>(stats.calls));
-}
 
 std::string stats_row(std::string_view name, std::string_view from, const CallStats& stats) {
   return fmt::format(
@@ -125,9 +94,7 @@ std::string served(const RunResult& result) {
 std::string breaker_lines(const sim::BreakerResult& breaker) {
   std::string text = fmt::format("  breaker {}: ", breaker.name);
   if (breaker.transition_count == 0) return text + "closed throughout\n";
-  text += fmt::format("opened {}, ends {}\n",
-                      breaker.openings == 1 ? "once" : grouped(breaker.openings) + " times",
-                      to_string(breaker.final_state));
+  text += fmt::format("{}, ends {}\n", opened(breaker.openings), to_string(breaker.final_state));
   const std::size_t count = breaker.transitions.size();
   for (std::size_t i = 0; i < count; ++i) {
     // A long life is shown by its beginning and its end.
@@ -145,7 +112,7 @@ std::string breaker_lines(const sim::BreakerResult& breaker) {
 
 std::string cost(const RunResult& result) {
   if (!result.has_prices) return "unknown (the scenario gives no prices)";
-  return fmt::format("${:.2f}", static_cast<double>(result.total.cost_nanodollars()) * 1e-9);
+  return dollars(result.total.cost_nanodollars());
 }
 
 std::string expectation_lines(const RunResult& result, const Style& style) {

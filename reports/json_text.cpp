@@ -76,4 +76,11 @@ std::string for_script(const Json& document) {
   return text;
 }
 
+std::string valid_utf8(std::string_view text) {
+  const bool is_ascii =
+      std::ranges::all_of(text, [](char letter) { return static_cast<signed char>(letter) >= 0; });
+  if (is_ascii) return std::string(text);
+  return Json::parse(compact(Json(text))).get<std::string>();
+}
+
 }  // namespace brownout::reports

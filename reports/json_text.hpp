@@ -4,6 +4,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 namespace brownout::reports {
 
@@ -14,5 +15,8 @@ std::string pretty(const nlohmann::ordered_json& document);
 
 /// The inside of a <script> element: no spaces, and no '<' that could end it.
 std::string for_script(const nlohmann::ordered_json& document);
+
+/// Text as those two write it: bytes that are not UTF-8 are U+FFFD.
+std::string valid_utf8(std::string_view text);
 
 }  // namespace brownout::reports

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "reports/html/html.hpp"
 #include "reports/result_document.hpp"
 
 namespace brownout::cli {
@@ -18,6 +19,8 @@ struct Form {
 
 constexpr std::array forms{
     Form{"--json", "Write the results there; - is standard output", reports::to_json, true},
+    Form{"--html", "Write a page for browsers there, which needs no network", reports::to_html,
+         true},
 };
 
 }  // namespace

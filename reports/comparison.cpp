@@ -123,6 +123,10 @@ void ComparisonBuilder::refuse(std::size_t scenario, std::size_t policy, std::st
   cell(scenario, policy).refused = std::move(reason);
 }
 
+void ComparisonBuilder::link(std::size_t scenario, std::size_t policy, std::string report) {
+  cell(scenario, policy).report = std::move(report);
+}
+
 Comparison ComparisonBuilder::finish() {
   for (std::size_t policy = 0; policy < comparison_.policies.size(); ++policy) {
     comparison_.scores.push_back(score_of(comparison_, policy));

@@ -25,6 +25,7 @@ struct Cell {
   bool has_prices = false;
   std::string refused;  ///< why it could not be flown; empty if it was
   std::string replay;   ///< the command that flies the first of the runs
+  std::string report;   ///< where the page of the first run lies, relative to the comparison's
 
   /// Worst first: failed beats undecided beats passed. Requires: runs > 0.
   sim::Verdict verdict() const;
@@ -70,6 +71,9 @@ class ComparisonBuilder {
   void add(std::size_t scenario, std::size_t policy, const sim::RunResult& run);
   /// This pair could not be flown.
   void refuse(std::size_t scenario, std::size_t policy, std::string reason);
+
+  /// Where the page of this pair's first run lies.
+  void link(std::size_t scenario, std::size_t policy, std::string report);
 
   Comparison finish();
 

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "reports/html/comparison_page.hpp"
 #include "tests/reports/results.hpp"
 #include "tests/support/golden.hpp"
 
@@ -113,6 +114,25 @@ TEST(Comparison, AsText) {
   brownout::testing::expect_golden("comparison.txt", console_comparison(comparison, false));
   brownout::testing::expect_golden("comparison.md", markdown_comparison(comparison));
   brownout::testing::expect_golden("comparison.json", json_comparison(comparison));
+}
+
+TEST(Comparison, AsAPage) {
+  const Comparison comparison = three_policies();
+  const std::string page = comparison_page(comparison);
+  EXPECT_EQ(page, comparison_page(comparison));
+  EXPECT_EQ(page.find("</script>|"), std::string::npos);
+  EXPECT_NE(page.find("quiet &lt;/script&gt;|"), std::string::npos);
+  EXPECT_NE(page.find("scenario quiet has no role tertiary"), std::string::npos);
+  EXPECT_EQ(page.find("<a href"), std::string::npos);
+  brownout::testing::expect_golden("comparison.html", page);
+}
+
+TEST(Comparison, ACellLeadsToItsPage) {
+  ComparisonBuilder builder({"one"}, {"outage"});
+  builder.add(0, 0, made({}));
+  builder.link(0, 0, "reports/one/\"outage\".html");
+  const std::string page = comparison_page(builder.finish());
+  EXPECT_NE(page.find("<a href=\"reports/one/&quot;outage&quot;.html\""), std::string::npos);
 }
 
 TEST(Comparison, WhatIsAlmostAllIsNotShownAsAll) {

@@ -189,7 +189,8 @@ TEST(JsonReport, WhatIsNoResultIsRefusedWithAReason) {
 TEST(JsonReport, EveryBrokenFieldIsToldByItsPath) {
   const Json whole = Json::parse(to_json({failing()}));
   int broken = 0;
-  for (const auto& [pointer, value] : whole.flatten().items()) {
+  const Json fields = whole.flatten();
+  for (const auto& [pointer, value] : fields.items()) {
     if (!pointer.starts_with("/runs/0/") || value.is_null()) continue;
     Json changed = whole;
     changed[Json::json_pointer(pointer)] = value.is_boolean() ? Json("yes") : Json(true);

@@ -34,7 +34,7 @@ constexpr const char* purpose =
     "\nlatency against the production engine on a virtual clock.";
 
 constexpr const char* examples = R"(examples:
-  brownout run scenarios/openai-control-plane-collapse.json
+  brownout run scenarios/incidents/openai-control-plane-collapse.json
   brownout policy show scenarios/policies/recommended.json
   brownout check scenarios)";
 

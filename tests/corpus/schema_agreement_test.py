@@ -324,7 +324,9 @@ class Agreement(unittest.TestCase):
     def test_mutants_are_accepted_or_refused_by_both(self):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
+            # As deep as the files they come from, which find their policies from their folders.
             (folder / "policies").symlink_to(pathlib.Path("scenarios/policies").resolve())
+            (folder / "deeper").mkdir()
             for path in (CORPUS / "valid").glob("policy-*.json"):
                 (folder / path.name).symlink_to(path.resolve())
             seen = set()
@@ -340,7 +342,8 @@ class Agreement(unittest.TestCase):
                     if key in seen:
                         continue
                     seen.add(key)
-                    target = folder / f"{len(all_mutants)}.json"
+                    deep = file.parent.parent.name == "scenarios" and kind_of(tree) == "scenario"
+                    target = folder / ("deeper" if deep else "") / f"{len(all_mutants)}.json"
                     target.write_text(json.dumps(mutant), encoding="utf-8")
                     all_mutants.append((target, kind_of(tree), mutant,
                                         f"{file}: {'.'.join(map(str, path))} {label}"))

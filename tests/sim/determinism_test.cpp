@@ -38,20 +38,22 @@ void expect_determined_by_its_seed(const Scenario& scenario) {
 }
 
 TEST(Determinism, TheSameSeedGivesTheSameRunAndAnotherSeedAnotherOne) {
-  expect_determined_by_its_seed(testing::bundled_scenario("tpm-30k"));
-  for (const char* name : {"healthy", "openai-control-plane-collapse", "dns-30s-stall"}) {
+  expect_determined_by_its_seed(testing::bundled_scenario("incidents/tpm-30k"));
+  for (const char* name :
+       {"healthy", "incidents/openai-control-plane-collapse", "incidents/dns-30s-stall"}) {
     expect_determined_by_its_seed(testing::thinned_scenario(name));
   }
 }
 
 TEST(DeterminismAtLength, TheSameSeedGivesTheSameRunAndAnotherSeedAnotherOne) {
-  for (const char* name : {"healthy", "openai-control-plane-collapse", "dns-30s-stall"}) {
+  for (const char* name :
+       {"healthy", "incidents/openai-control-plane-collapse", "incidents/dns-30s-stall"}) {
     expect_determined_by_its_seed(testing::bundled_scenario(name));
   }
 }
 
 TEST(Determinism, NoThreadIsLeftBehind) {
-  digests(testing::bundled_scenario("tpm-30k"));
+  digests(testing::bundled_scenario("incidents/tpm-30k"));
   std::ifstream status("/proc/self/status");
   ASSERT_TRUE(status);
   std::string line;

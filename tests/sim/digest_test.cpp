@@ -33,22 +33,22 @@ struct Pin {
 constexpr Pin pins[] = {
     {"healthy", "recommended", "f9b7a17d91e1f1e3"},
     {"healthy", "guide-layered", "5e5073973da48fd1"},
-    {"openai-control-plane-collapse", "recommended", "6e2f48632796c657"},
-    {"openai-control-plane-collapse", "guide-layered", "766c4524921a7891"},
-    {"tpm-30k", "recommended", "19e7c15b50bcb622"},
-    {"tpm-30k", "guide-layered", "cffc2c732c021770"},
-    {"dns-30s-stall", "recommended", "dd4330f41693c739"},
-    {"dns-30s-stall", "guide-layered", "3fbb9193ac3a346c"},
+    {"incidents/openai-control-plane-collapse", "recommended", "6e2f48632796c657"},
+    {"incidents/openai-control-plane-collapse", "guide-layered", "766c4524921a7891"},
+    {"incidents/tpm-30k", "recommended", "19e7c15b50bcb622"},
+    {"incidents/tpm-30k", "guide-layered", "cffc2c732c021770"},
+    {"incidents/dns-30s-stall", "recommended", "dd4330f41693c739"},
+    {"incidents/dns-30s-stall", "guide-layered", "3fbb9193ac3a346c"},
 };
 
 // With a twentieth of the calls.
 constexpr Pin thinned_pins[] = {
     {"healthy", "recommended", "4f8d181550395229"},
     {"healthy", "guide-layered", "a59611b1cc389f46"},
-    {"openai-control-plane-collapse", "recommended", "e92840b1a9d92621"},
-    {"openai-control-plane-collapse", "guide-layered", "28c06aa21bb6bc14"},
-    {"dns-30s-stall", "recommended", "f69ad537afa652b9"},
-    {"dns-30s-stall", "guide-layered", "9408180da48e784a"},
+    {"incidents/openai-control-plane-collapse", "recommended", "e92840b1a9d92621"},
+    {"incidents/openai-control-plane-collapse", "guide-layered", "28c06aa21bb6bc14"},
+    {"incidents/dns-30s-stall", "recommended", "f69ad537afa652b9"},
+    {"incidents/dns-30s-stall", "guide-layered", "9408180da48e784a"},
 };
 
 void expect_pinned(const Pin& pin, const Scenario& scenario) {
@@ -64,7 +64,7 @@ TEST(PinnedDigestsAtLength, OfTheBundledScenarios) {
 // tpm-30k is small enough as it is.
 TEST(PinnedDigests, OfTheBundledScenariosThinned) {
   for (const Pin& pin : pins) {
-    if (std::string(pin.scenario) == "tpm-30k") {
+    if (std::string(pin.scenario) == "incidents/tpm-30k") {
       expect_pinned(pin, testing::bundled_scenario(pin.scenario));
     }
   }

@@ -23,7 +23,7 @@ std::uint64_t failed_as(const RunResult& result, OutcomeKind kind) {
 
 // A key with 30,000 tokens a minute and calls for half as much again.
 TEST(RateLimitInARun, KeepsTheTierOneKeyFreeOfRateLimits) {
-  const Scenario world = testing::bundled_scenario("tpm-30k");
+  const Scenario world = testing::bundled_scenario("incidents/tpm-30k");
   const auto policy = [](const std::string& limit) {
     return testing::branching_policy(R"([{ "fallback": { "on": [ "any" ], "routes": [
         { "name": "gpt-4", "to": "openai/gpt-4", "pipeline": [)" +

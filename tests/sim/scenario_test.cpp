@@ -18,8 +18,8 @@ using ::testing::HasSubstr;
 using testing::Lab;
 
 TEST(Scenario, EveryBundledScenarioLoads) {
-  for (const char* name :
-       {"healthy", "openai-control-plane-collapse", "tpm-30k", "dns-30s-stall"}) {
+  for (const char* name : {"healthy", "incidents/openai-control-plane-collapse",
+                           "incidents/tpm-30k", "incidents/dns-30s-stall"}) {
     const std::string path = std::string("scenarios/") + name + ".json";
     const auto scenario = load_scenario(path);
     ASSERT_TRUE(scenario) << path;
@@ -31,7 +31,7 @@ TEST(Scenario, EveryBundledScenarioLoads) {
 }
 
 TEST(Scenario, KeepsWhatTheFileSays) {
-  const auto scenario = load_scenario("scenarios/openai-control-plane-collapse.json");
+  const auto scenario = load_scenario("scenarios/incidents/openai-control-plane-collapse.json");
   ASSERT_TRUE(scenario);
   EXPECT_EQ(scenario->name, "openai-2024-12-11-control-plane-collapse");
   EXPECT_EQ(scenario->duration, 6h);

@@ -96,7 +96,7 @@ TEST(TimelineRecorder, LevelsAreThoseThatWereTold) {
 
 // The sums over time are the totals, whatever happens.
 TEST(TimelineRecorder, TheBucketsOfAWholeRunAddUpToItsTotals) {
-  const Scenario scenario = testing::bundled_scenario("tpm-30k");
+  const Scenario scenario = testing::bundled_scenario("incidents/tpm-30k");
   const Policy policy = testing::bundled_policy("recommended");
   const BoundPolicy bound = testing::loaded(bind(scenario, policy, {}));
   RunOptions options;
@@ -119,7 +119,7 @@ TEST(TimelineRecorder, TheBucketsOfAWholeRunAddUpToItsTotals) {
 }
 
 TEST(TimelineRecorder, KeepingDetailChangesNothingOfTheRun) {
-  const Scenario scenario = testing::bundled_scenario("tpm-30k");
+  const Scenario scenario = testing::bundled_scenario("incidents/tpm-30k");
   const Policy policy = testing::bundled_policy("recommended");
   const BoundPolicy bound = testing::loaded(bind(scenario, policy, {}));
   RunOptions options;

@@ -60,19 +60,19 @@ void expect_stall(const Scenario& stall) {
 }
 
 TEST(Verdicts, ARateLimitIsSurvivedByGoingElsewhereNotByRetrying) {
-  const Scenario limited = testing::bundled_scenario("tpm-30k");
+  const Scenario limited = testing::bundled_scenario("incidents/tpm-30k");
   expect_survives(limited, "recommended");
   expect_fails(limited, "guide-retry-only",
                {"availability >= 99.5%", "availability during above >= 99%"});
 }
 
 TEST(Verdicts, AThinnedStallStillTellsPoliciesApart) {
-  expect_stall(testing::thinned_scenario("dns-30s-stall"));
+  expect_stall(testing::thinned_scenario("incidents/dns-30s-stall"));
 }
 
 TEST(Verdicts, AThinnedCollapseStillFailsThoseWhoStayWithOneProvider) {
-  expect_fails(testing::thinned_scenario("openai-control-plane-collapse"), "guide-layered",
-               {"availability >= 99%", "availability during collapse >= 98%"});
+  expect_fails(testing::thinned_scenario("incidents/openai-control-plane-collapse"),
+               "guide-layered", {"availability >= 99%", "availability during collapse >= 98%"});
 }
 
 TEST(VerdictsAtLength, AHealthyDayIsPassedByWhoeverRetries) {
@@ -80,11 +80,11 @@ TEST(VerdictsAtLength, AHealthyDayIsPassedByWhoeverRetries) {
 }
 
 TEST(VerdictsAtLength, ACollapseIsSurvivedWithAnIndependentProvider) {
-  expect_collapse(testing::bundled_scenario("openai-control-plane-collapse"));
+  expect_collapse(testing::bundled_scenario("incidents/openai-control-plane-collapse"));
 }
 
 TEST(VerdictsAtLength, AStallIsSurvivedByLimitsOnTheFirstToken) {
-  expect_stall(testing::bundled_scenario("dns-30s-stall"));
+  expect_stall(testing::bundled_scenario("incidents/dns-30s-stall"));
 }
 
 }  // namespace

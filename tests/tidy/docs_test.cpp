@@ -47,7 +47,8 @@ std::string readme_block(const std::string& readme) {
 }
 
 TEST(Docs, TheReadmesOutputIsReal) {
-  const auto scenario = sim::load_scenario("scenarios/openai-control-plane-collapse.json");
+  const auto scenario =
+      sim::load_scenario("scenarios/incidents/openai-control-plane-collapse.json");
   ASSERT_TRUE(scenario);
   const auto policy = load_policy(scenario->policy_path);
   ASSERT_TRUE(policy);

@@ -252,7 +252,7 @@ TEST(PrometheusMetrics, CountWhatASmallEngineDoes) {
 
 // The simulator counts for itself: both must come to the same.
 TEST(PrometheusMetrics, AgreeWithTheRecorderOnAWholeRun) {
-  const auto scenario = sim::load_scenario("scenarios/dns-30s-stall.json");
+  const auto scenario = sim::load_scenario("scenarios/incidents/dns-30s-stall.json");
   ASSERT_TRUE(scenario);
   const auto policy = load_policy(scenario->policy_path);
   ASSERT_TRUE(policy);

@@ -202,6 +202,17 @@ def rename(container, key):
     container.update(items)
 
 
+def place(tree, path):
+    """A path without mere names: of list members, models and providers, which go by dialect."""
+    keys = ["*" if isinstance(key, int) else key for key in path]
+    if kind_of(tree) == "scenario" and keys[0:1] == ["providers"] and len(keys) > 1:
+        provider = tree["providers"][keys[1]]
+        keys[1] = provider.get("dialect") if isinstance(provider, dict) else "*"
+        if keys[2:3] == ["models"] and len(keys) > 3:
+            keys[3] = "*"
+    return tuple(keys)
+
+
 def siblings(tree, path):
     for key in path[:-1]:
         tree = tree[key]
@@ -334,7 +345,7 @@ class Agreement(unittest.TestCase):
             for file in valid_files(museum=False):
                 tree = parse(file)
                 for label, path, value, mutant in mutants(tree):
-                    where = tuple("*" if isinstance(key, int) else key for key in path)
+                    where = place(tree, path)
                     # Once is enough for each change at each kind of place: same path, same keys
                     # around it, and the same type or, where it decides, the same value.
                     what = type(value) if label.startswith("replaced") else json.dumps(value)

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "tests/sim/bundled.hpp"
+#include "tests/support/golden.hpp"
 
 namespace brownout::sim {
 namespace {
@@ -175,6 +176,15 @@ TEST(LibraryAtLength, RecommendedMeetsWhatEveryScenarioExpects) {
           << path << ": " << expectation.expression << ", found " << expectation.actual;
     }
   }
+}
+
+// Under the rules of digest_test.cpp.
+TEST(LibraryAtLength, DigestsArePinned) {
+  std::string digests;
+  for (const auto& [path, result] : flights()) {
+    digests += fmt::format("{}  {}\n", format_digest(result.semantic_digest), path);
+  }
+  brownout::testing::expect_golden("library-digests.txt", digests);
 }
 
 TEST(LibraryAtLength, ScenariosAreSmallButForTwo) {

@@ -262,7 +262,7 @@ bool read_name(const Node& node, Problems& problems, std::string& out) {
 
 bool read_header(const Node& root, ObjectReader& object, Problems& problems,
                  std::string_view kind) {
-  const std::vector<std::string_view> kinds{"scenario", "policy"};
+  const std::vector<std::string_view> kinds{"scenario", "policy", "baseline"};
   constexpr std::int64_t version = 1;
   object.optional("$schema", [&](const Node& node) {
     std::string ignored;

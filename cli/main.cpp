@@ -16,6 +16,7 @@
 #include "cli/policy_command.hpp"
 #include "cli/report_command.hpp"
 #include "cli/run_command.hpp"
+#include "cli/test_command.hpp"
 #include "engine/core/document.hpp"
 
 namespace brownout::cli {
@@ -23,10 +24,7 @@ namespace {
 
 // In the order of the help.
 constexpr void (*add_commands[])(CLI::App&, Request&) = {
-    add_run,
-    add_report,
-    add_check,
-    add_policy,
+    add_run, add_report, add_test, add_check, add_policy,
 };
 
 constexpr const char* purpose =

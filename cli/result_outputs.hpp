@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "cli/outputs.hpp"
+#include "reports/regression.hpp"
+#include "reports/suite.hpp"
 #include "sim/result.hpp"
 
 namespace brownout::cli {
@@ -18,5 +20,14 @@ bool want_detail(const Outputs& outputs);
 
 /// Writes the results in every form that was asked for. Requires: outputs are open.
 void write_results(const std::vector<sim::RunResult>& results, Outputs& outputs);
+
+/// The same in two parts, for whoever has many runs of one scenario: the forms that show detail,
+/// for which some runs stand for all, …
+void write_detailed(const std::vector<sim::RunResult>& results, Outputs& outputs);
+
+/// … and those that list every scenario's findings. `review` is by suite; null: there is no
+/// baseline.
+void write_findings(const std::vector<reports::Suite>& suites,
+                    const reports::BaselineReview* review, Outputs& outputs);
 
 }  // namespace brownout::cli

@@ -1,15 +1,11 @@
 #include "cli/exit_code.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace brownout::cli {
 
 ExitCode worse(ExitCode a, ExitCode b) {
-  using enum ExitCode;
-  constexpr std::array order{internal, interrupted, environment, invalid,
-                             failed,   undecided,   nothing_ran, passed};
-  return std::min(std::ranges::find(order, a), std::ranges::find(order, b))[0];
+  return *std::min(std::ranges::find(exit_codes, a), std::ranges::find(exit_codes, b));
 }
 
 ExitCode exit_code(const Errors& errors) {

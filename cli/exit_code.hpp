@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "engine/core/result.hpp"
 #include "sim/result.hpp"
 
@@ -17,7 +19,12 @@ enum class ExitCode : int {
   interrupted = 130,
 };
 
-/// Of two results of one invocation, the one to report: 70, 130, 5, 2, 1, 4, 3, 0.
+/// All of them, the gravest first: 70, 130, 5, 2, 1, 4, 3, 0.
+inline constexpr std::array exit_codes{
+    ExitCode::internal, ExitCode::interrupted, ExitCode::environment, ExitCode::invalid,
+    ExitCode::failed,   ExitCode::undecided,   ExitCode::nothing_ran, ExitCode::passed};
+
+/// Of two results of one invocation, the one to report: the graver.
 ExitCode worse(ExitCode a, ExitCode b);
 
 ExitCode exit_code(const Errors& errors);

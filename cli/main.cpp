@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cli/check_command.hpp"
+#include "cli/explain_command.hpp"
 #include "cli/policy_command.hpp"
 #include "cli/report_command.hpp"
 #include "cli/run_command.hpp"
@@ -24,7 +25,12 @@ namespace {
 
 // In the order of the help.
 constexpr void (*add_commands[])(CLI::App&, Request&) = {
-    add_run, add_report, add_test, add_check, add_policy,
+    add_run,
+    add_test,
+    add_report,
+    add_check,
+    add_policy,
+    add_explain,
 };
 
 constexpr const char* purpose =

@@ -423,6 +423,44 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(result.returncode, 2)
         self.assertIn('did you mean "show"?', result.stderr)
 
+    # ---------------------------------------------------------------- explain
+
+    def test_explain_alone_lists_every_name_by_kind(self):
+        result = self.brownout("explain")
+        self.assert_code(result, 0)
+        for text in ("metrics\n  availability, answered", "outcomes\n  success, rate_limited",
+                     "exit codes\n  0, 1, 2, 3, 4, 5, 70, 130", "words\n", "half-open"):
+            self.assertIn(text, result.stdout)
+        self.assertTrue(all(len(line) <= 80 for line in result.stdout.splitlines()))
+
+    def test_explain_takes_what_stands_in_reports_and_files(self):
+        for words, title in (
+                (["4"], "exit code 4"), (["exit-code", "4"], "exit code 4"),
+                (["breaker(gpt-4).opened"], "breaker.opened (metric; count)"),
+                (["latency.p99"], "latency (metric; duration)"),
+                (["availability during outage >= 98%"], "availability (metric; percentage)"),
+                (["Rate-Limited"], "rate_limited (outcome; retryable, neutral)"),
+                (["server_error"], "server_error (outcome; retryable, blamed on the provider)"),
+                (["retry", "budget"], "retry budget"), (["HALF_OPEN"], "half-open")):
+            result = self.brownout("explain", *words)
+            self.assert_code(result, 0)
+            self.assertEqual(result.stdout.splitlines()[0], title)
+
+    def test_explain_takes_several_names_and_explains_every_meaning_of_one(self):
+        titles = re.findall(r"^\S.*$", self.brownout("explain", "cost", "seed").stdout, re.M)
+        self.assertEqual(titles, ["cost (metric; dollars)", "seed"])
+        titles = re.findall(r"^\S.*$", self.brownout("explain", "failed").stdout, re.M)
+        self.assertEqual(titles, ["failed (metric; count)", "failed (end of a call)"])
+
+    def test_explain_of_what_is_not_there_is_2_with_the_nearest_name(self):
+        result = self.brownout("explain", "latncy")
+        self.assert_code(result, 2)
+        self.assertEqual(result.stderr, 'error: there is nothing called "latncy" to explain\n'
+                                        'did you mean "latency"?\n')
+        result = self.brownout("explain", "xyzzy")
+        self.assert_code(result, 2)
+        self.assertIn("brownout explain lists all names", result.stderr)
+
     # ---------------------------------------------------------------- terminals
 
     def on_terminal(self, *arguments, **environment):

@@ -97,6 +97,11 @@ void Page::replace(std::size_t line, const std::string& text) {
   text_ = changed;
 }
 
+void Page::replace_from(const std::string& mark, const std::string& text) {
+  text_.erase(text_.find(mark) + mark.size());
+  text_ += text;
+}
+
 void Page::save() const {
   std::ofstream file(path_, std::ios::binary);
   file << text_;

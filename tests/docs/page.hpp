@@ -35,6 +35,8 @@ class Page {
 
   /// Puts `text` into the block that begins at `line`.
   void replace(std::size_t line, const std::string& text);
+  /// Puts `text` behind the first `mark`, instead of all that follows it there.
+  void replace_from(const std::string& mark, const std::string& text);
   void save() const;
 
  private:

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/input_files.hpp"
+#include "cli/shell_word.hpp"
 
 namespace brownout::cli {
 namespace {
@@ -19,17 +20,6 @@ Result<Flight> load_flight(const std::string& path, const FlightOptions& options
   auto bound = sim::bind(*scenario, *policy, bindings);
   if (!bound) return tl::unexpected(bound.error());
   return Flight{std::move(*scenario), std::move(*policy), std::move(*bound)};
-}
-
-std::string quoted(const std::string& word) {
-  const bool plain = word.find_first_not_of(
-                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                         "-_./=:,#+@%") == std::string::npos;
-  if (plain && !word.empty()) return word;
-  std::string text = "'";
-  for (const char letter : word)
-    text += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
-  return text + "'";
 }
 
 }  // namespace
@@ -55,10 +45,10 @@ Result<std::vector<Flight>> load_flights(const FlightOptions& options) {
 
 std::string replay_command(const std::string& program, const Flight& flight,
                            const FlightOptions& options, std::uint64_t seed) {
-  std::string command =
-      quoted(program) + " run " + quoted(flight.scenario.path) + " --seed " + std::to_string(seed);
-  if (!options.policy.empty()) command += " --policy " + quoted(options.policy);
-  for (const std::string& binding : options.bindings) command += " --bind " + quoted(binding);
+  std::string command = shell_word(program) + " run " + shell_word(flight.scenario.path) +
+                        " --seed " + std::to_string(seed);
+  if (!options.policy.empty()) command += " --policy " + shell_word(options.policy);
+  for (const std::string& binding : options.bindings) command += " --bind " + shell_word(binding);
   if (options.random_ties) command += " --ties random";
   return command;
 }

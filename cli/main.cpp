@@ -14,6 +14,7 @@
 
 #include "cli/check_command.hpp"
 #include "cli/explain_command.hpp"
+#include "cli/new_command.hpp"
 #include "cli/policy_command.hpp"
 #include "cli/report_command.hpp"
 #include "cli/run_command.hpp"
@@ -23,15 +24,18 @@
 namespace brownout::cli {
 namespace {
 
-// In the order of the help.
+// In the order of the help, one to a line.
+// clang-format off
 constexpr void (*add_commands[])(CLI::App&, Request&) = {
     add_run,
     add_test,
     add_report,
     add_check,
     add_policy,
+    add_new,
     add_explain,
 };
+// clang-format on
 
 constexpr const char* purpose =
     "A wind tunnel for LLM resilience policies: a scripted provider plays outages, rate limits and"
@@ -41,6 +45,9 @@ constexpr const char* examples = R"(examples:
   brownout run scenarios/incidents/openai-control-plane-collapse.json
   brownout policy show scenarios/policies/recommended.json
   brownout check scenarios)";
+  brownout new my-outage                a scenario and a policy to begin with
+  brownout run my-outage.json           fly the policy through it
+  brownout explain attempts_per_call    what a word of a report means)";
 
 constexpr const char* where_docs_are =
     R"(brownout --help lists the commands, brownout COMMAND --help their options.
@@ -90,12 +97,12 @@ ExitCode refuse(const CLI::App& app, std::string_view what, std::span<char*> wor
 ExitCode main(int argc, char** argv) {
   CLI::App app{purpose};
   app.name("brownout");
-  app.footer(examples);
   app.set_version_flag("--version", "brownout " BROWNOUT_VERSION);
   app.require_subcommand(0, 1);
   const std::span arguments(argv, static_cast<std::size_t>(argc));
   Request request{arguments.front(), {}};
   for (const auto add : add_commands) add(app, request);
+  app.footer(examples);  // after them, or each would have it too
 
   try {
     app.parse(argc, argv);

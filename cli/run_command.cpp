@@ -14,6 +14,7 @@
 #include "cli/flight.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/metrics.hpp"
+#include "cli/options.hpp"
 #include "cli/print_errors.hpp"
 #include "cli/result_outputs.hpp"
 #include "cli/terminal.hpp"
@@ -209,13 +210,12 @@ void add_run(CLI::App& program, Request& request) {
                            "them",
                            Outputs::Holds::one);
   }
-  command
-      ->add_option_function<std::string>(
+  one_of(
+      command->add_option_function<std::string>(
           "--ties",
           [arguments](const std::string& word) { arguments->what.random_ties = word == "random"; },
-          "Order of simultaneous events: fifo (default), or random by seed")
-      ->check(CLI::IsMember({"fifo", "random"}))
-      ->type_name("fifo|random");
+          "Order of simultaneous events: fifo (default), or random by seed"),
+      {"fifo", "random"});
   command->add_flag("--verify", arguments->verify,
                     "Run everything twice and compare to the last event");
   command->add_flag("--quiet,-q", arguments->quiet, "One line per scenario");

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class Option;
+}
+
+namespace brownout::cli {
+
+/// Makes an option take one of these words and no other. Help, completion and the manual page list
+/// them.
+CLI::Option* one_of(CLI::Option* option, const std::vector<std::string>& words);
+
+/// The words such an option takes; empty for every other.
+std::vector<std::string> words_of(const CLI::Option& option);
+
+}  // namespace brownout::cli

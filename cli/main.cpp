@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "cli/check_command.hpp"
+#include "cli/completion_command.hpp"
 #include "cli/explain_command.hpp"
+#include "cli/man_command.hpp"
 #include "cli/new_command.hpp"
 #include "cli/policy_command.hpp"
 #include "cli/report_command.hpp"
@@ -34,6 +36,8 @@ constexpr void (*add_commands[])(CLI::App&, Request&) = {
     add_policy,
     add_new,
     add_explain,
+    add_completion,
+    add_man,
 };
 // clang-format on
 

@@ -1,4 +1,4 @@
-# What `cmake --install` puts where: the program, and for programs of others the engine's libraries
+# What `cmake --install` puts where: the program with its manual, and for programs of others the engine's libraries
 # and headers, to be found by find_package(brownout). tests/consumer builds against it.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
@@ -6,6 +6,26 @@ include(GNUInstallDirs)
 set(brownout_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/brownout)
 
 install(TARGETS brownout RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+# The manual page and the completions are what the program says of itself.
+set(own_words ${PROJECT_BINARY_DIR}/own-words)
+add_custom_command(
+  OUTPUT ${own_words}/brownout.1 ${own_words}/brownout.bash ${own_words}/brownout.zsh
+         ${own_words}/brownout.fish
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${own_words}
+  COMMAND brownout man > ${own_words}/brownout.1
+  COMMAND brownout completion bash > ${own_words}/brownout.bash
+  COMMAND brownout completion zsh > ${own_words}/brownout.zsh
+  COMMAND brownout completion fish > ${own_words}/brownout.fish
+  DEPENDS brownout COMMENT "Writing the manual page and completions" VERBATIM)
+add_custom_target(brownout_own_words ALL DEPENDS ${own_words}/brownout.1)
+install(FILES ${own_words}/brownout.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${own_words}/brownout.bash RENAME brownout
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${own_words}/brownout.zsh RENAME _brownout
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${own_words}/brownout.fish
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 
 # Includes are written from the root ("engine/policy/breaker.hpp"), so the headers get a root too.
 install(DIRECTORY engine DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/brownout

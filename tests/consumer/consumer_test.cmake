@@ -46,3 +46,16 @@ if(NOT output STREQUAL expected)
 endif()
 
 run(${WORK}/prefix/bin/brownout --version)
+
+# The program needs nothing beside it.
+file(MAKE_DIRECTORY ${WORK}/elsewhere)
+run(${WORK}/prefix/bin/brownout new ${WORK}/elsewhere/mine)
+run(${WORK}/prefix/bin/brownout run ${WORK}/elsewhere/mine.json)
+
+foreach(file man/man1/brownout.1 bash-completion/completions/brownout zsh/site-functions/_brownout
+        fish/vendor_completions.d/brownout.fish)
+  file(READ ${WORK}/prefix/share/${file} text)
+  if(NOT text MATCHES "brownout")
+    message(FATAL_ERROR "share/${file} says nothing of brownout")
+  endif()
+endforeach()

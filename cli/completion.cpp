@@ -192,7 +192,10 @@ _brownout() {{
       if [[ $current == -* ]]; then words=$options files=; fi
       ;;
   esac
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current"; [[ -z $files ]] || compgen -f -- "$current")
+  mapfile -t COMPREPLY < <(
+    compgen -W "$words" -- "$current"
+    [[ -z $files ]] || compgen -f -- "$current"
+  )
   # Fails where nothing is being completed, as in a test.
   if [[ $files ]]; then compopt -o filenames 2>/dev/null; fi
   return 0

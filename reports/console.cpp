@@ -189,8 +189,11 @@ std::string console_summary(const RunResult& result, const ConsoleOptions& optio
 
 std::string console_speed(const RunResult& result, Duration real_time) {
   const double seconds = static_cast<double>(real_time.count()) * 1e-9;
-  return fmt::format("  {} simulated in {:.2f} s ({:.1f} M events)\n", time_of(result.ended),
-                     seconds, static_cast<double>(result.events) * 1e-6);
+  const std::string events =
+      result.events < 100'000 ? grouped(result.events)
+                              : fmt::format("{:.1f} M", static_cast<double>(result.events) * 1e-6);
+  return fmt::format("  {} simulated in {:.2f} s ({} events)\n", time_of(result.ended), seconds,
+                     events);
 }
 
 }  // namespace brownout::reports

@@ -22,7 +22,7 @@ std::string console_verdict(const sim::RunResult& result, const ConsoleOptions& 
 /// docs/reference/output.md explains every column.
 std::string console_summary(const sim::RunResult& result, const ConsoleOptions& options);
 
-/// "6h simulated in 0.91 s (1.7 M events)". Ends with a newline.
+/// "6h simulated in 0.91 s (1.7 M events)"; below 100,000 their exact number. Ends with a newline.
 std::string console_speed(const sim::RunResult& result, Duration real_time);
 
 }  // namespace brownout::reports

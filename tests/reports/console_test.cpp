@@ -72,5 +72,11 @@ TEST(Console, SpeedIsOfTheWholeRun) {
   EXPECT_EQ(console_speed(passing(), 914ms), "  2h00m simulated in 0.91 s (1.2 M events)\n");
 }
 
+TEST(Console, FewEventsAreCounted) {
+  sim::RunResult small = passing();
+  small.events = 21'034;
+  EXPECT_EQ(console_speed(small, 1ms), "  2h00m simulated in 0.00 s (21,034 events)\n");
+}
+
 }  // namespace
 }  // namespace brownout::reports

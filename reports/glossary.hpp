@@ -34,7 +34,7 @@ struct Entry {
   std::string_view name;      ///< as files and reports spell it; unique within its kind
   std::string_view sentence;  ///< what it is, in one sentence that stands alone
   std::string_view text;      ///< more: how it is written, what it does not count, what to do
-  std::string_view unit;      ///< of a metric: "percentage", "count", "duration", …
+  std::string_view unit;      ///< of a metric: as sim::unit_of() has it
   std::array<std::string_view, 5> see_also;  ///< names of other entries; unused ones are empty
   std::array<std::string_view, 5> also;      ///< other names of the same; unused ones are empty
 };

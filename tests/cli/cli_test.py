@@ -436,7 +436,7 @@ class CommandLine(unittest.TestCase):
                 (["4"], "exit code 4"), (["exit-code", "4"], "exit code 4"),
                 (["breaker(gpt-4).opened"], "breaker.opened (metric; count)"),
                 (["latency.p99"], "latency (metric; duration)"),
-                (["availability during outage >= 98%"], "availability (metric; percentage)"),
+                (["availability during outage >= 98%"], "availability (metric; share)"),
                 (["Rate-Limited"], "rate_limited (outcome; retryable, neutral)"),
                 (["server_error"], "server_error (outcome; retryable, blamed on the provider)"),
                 (["retry", "budget"], "retry budget"), (["HALF_OPEN"], "half-open")):

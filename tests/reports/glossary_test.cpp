@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 
@@ -170,15 +171,16 @@ TEST(Glossary, MoreTextIsPlainToo) {
   }
 }
 
-TEST(Glossary, OnlyMetricsHaveUnits) {
-  const std::set<std::string_view> units{"percentage", "count",  "ratio",  "duration",
-                                         "state",      "tokens", "dollars"};
+TEST(Glossary, MetricsHaveTheUnitsOfTheirExpectationsAndNothingElseHasOne) {
+  std::map<std::string_view, std::string_view> units;
+  for (std::size_t i = 0; i < sim::metric_spellings().size(); ++i) {
+    const auto metric = static_cast<sim::Metric>(i);
+    units[sim::to_string(metric)] = sim::unit_of(metric);
+  }
+  EXPECT_EQ(units.size(), sim::metric_spellings().size());
   for (const Entry& entry : glossary()) {
-    if (entry.kind == EntryKind::metric) {
-      EXPECT_TRUE(units.contains(entry.unit)) << entry.name;
-    } else {
-      EXPECT_TRUE(entry.unit.empty()) << entry.name;
-    }
+    EXPECT_EQ(entry.unit, entry.kind == EntryKind::metric ? units.at(entry.name) : "")
+        << entry.name;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "reports/glossary.hpp"
 #include "reports/html/markup.hpp"
 #include "reports/html/outcome_marks.hpp"
 #include "reports/result_document.hpp"
@@ -79,6 +80,20 @@ TEST(HtmlReport, HasEverySection) {
     EXPECT_TRUE(has(page, "<a href=\"#run-1-" + name + "\"")) << name;
   }
   EXPECT_FALSE(has(page_of(passing()), "run-1-failures"));
+}
+
+TEST(HtmlReport, ExplainsItsWordsAndTheOutcomesThatCameAbout) {
+  const std::string page = page_of(failing());
+  const std::string words = page.substr(page.find("<section id=\"run-1-glossary\""));
+  const auto row_of = [](const Entry& entry) {
+    return "<dt>" + html::escaped(entry.name) + "</dt><dd>" + html::escaped(entry.sentence);
+  };
+  for (const Entry& entry : glossary()) {
+    const bool came_about = entry.kind != EntryKind::outcome || entry.name == "success" ||
+                            entry.name == "server_error" || entry.name == "timed_out";
+    EXPECT_EQ(has(words, row_of(entry)), came_about && entry.kind != EntryKind::exit_code)
+        << entry.name;
+  }
 }
 
 TEST(HtmlReport, OfNothingIsStillAPage) {

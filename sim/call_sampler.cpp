@@ -92,7 +92,12 @@ void CallSampler::on_call(const CallEvent& event, const Outcome& outcome) {
     const std::uint64_t slowness = std::numeric_limits<std::uint64_t>::max() - latency;
     keep(slowest_, &SampledCall::is_slowest, {slowness, event.call}, call);
   }
-  const auto slot = slots_.find(event.call);
+  forget(event.call);
+}
+
+void CallSampler::forget(CallId call) {
+  const auto slot = slots_.find(call);
+  if (slot == slots_.end()) return;
   free_.push_back(slot->second);
   slots_.erase(slot);
 }

@@ -28,6 +28,7 @@ class CallSampler final : public Observer {
   void on_wait(const WaitEvent& event) override;
   void on_rejection(const RejectionEvent& event) override;
   void on_call(const CallEvent& event, const Outcome& outcome) override;
+  void on_give_up(const GiveUpEvent& event) override { forget(event.call); }
 
   /// The calls that were kept, by number.
   std::vector<SampledCall> finish() const;
@@ -48,6 +49,7 @@ class CallSampler final : public Observer {
   };
 
   SampledCall& under_way(CallId call);
+  void forget(CallId call);
   void keep(Least& set, bool SampledCall::*why, Least::Entry entry, const SampledCall& call);
 
   std::unordered_map<CallId, std::size_t> slots_;  // in trails_

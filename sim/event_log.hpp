@@ -23,12 +23,15 @@ class EventLog final : public Observer {
  public:
   EventLog(std::FILE* file, EventNames names) : file_(file), names_(std::move(names)) {}
 
+  void on_call_start(const CallStartEvent& event) override;
   void on_attempt(const AttemptEvent& event, const Outcome& outcome) override;
   void on_wait(const WaitEvent& event) override;
   void on_hedge(const HedgeEvent& event) override;
+  void on_lookup(const LookupEvent& event) override;
   void on_breaker(const BreakerEvent& event) override;
   void on_rejection(const RejectionEvent& event) override;
   void on_call(const CallEvent& event, const Outcome& outcome) override;
+  void on_give_up(const GiveUpEvent& event) override;
 
   /// Whether everything so far could be written.
   bool ok() const { return ok_; }

@@ -61,6 +61,14 @@ CallStats& Recorder::stats_at(Instant arrival) {
   return phases_.back().stats;
 }
 
+void Recorder::on_call_start(const CallStartEvent& event) {
+  if (next_ != nullptr) next_->on_call_start(event);
+}
+
+void Recorder::on_attempt_start(const AttemptStartEvent& event) {
+  if (next_ != nullptr) next_->on_attempt_start(event);
+}
+
 void Recorder::on_attempt(const AttemptEvent& event, const Outcome& outcome) {
   digest_.add('A', event.call, event.number, event.route, nanoseconds(event.started),
               nanoseconds(event.ended), static_cast<std::uint8_t>(outcome.kind), outcome.status,
@@ -174,6 +182,10 @@ void Recorder::on_call(const CallEvent& event, const Outcome& outcome) {
       break;
   }
   if (next_ != nullptr) next_->on_call(event, outcome);
+}
+
+void Recorder::on_give_up(const GiveUpEvent& event) {
+  if (next_ != nullptr) next_->on_give_up(event);
 }
 
 void Recorder::finish(RunResult& result) {

@@ -60,6 +60,8 @@ class Recorder final : public Observer {
   /// Every event is passed on to `next` too, if it is not null.
   Recorder(const mock::Script& script, const Pipeline& pipeline, Observer* next);
 
+  void on_call_start(const CallStartEvent& event) override;
+  void on_attempt_start(const AttemptStartEvent& event) override;
   void on_attempt(const AttemptEvent& event, const Outcome& outcome) override;
   void on_wait(const WaitEvent& event) override;
   void on_hedge(const HedgeEvent& event) override;
@@ -68,6 +70,7 @@ class Recorder final : public Observer {
   void on_breaker_failure(const BreakerFailureEvent& event) override;
   void on_rejection(const RejectionEvent& event) override;
   void on_call(const CallEvent& event, const Outcome& outcome) override;
+  void on_give_up(const GiveUpEvent& event) override;
 
   /// Moves what was found out into `result`: phases, total, breakers, errors, semantic
   /// digest.

@@ -35,6 +35,7 @@ void Call::begin(CallId id, const Request& request, Instant deadline, CallListen
   limits = {};
   limits.end = std::min(deadline, after(started_, pipeline.deadline()));
   limits.hold_output = pipeline.holds_output();
+  layout_.observer->on_call_start({id_, started_});
   board(pipeline.root());
 }
 
@@ -137,6 +138,8 @@ bool Call::send() {
   }
   attempt_number_ = ++whole_->attempts_;
   stand_ = Stand::sending;
+  layout_.observer->on_attempt_start(
+      {id_, at_->route, at_->target, attempt_number_, copy_, attempt_started_});
   attempt_ = engine_.transport_.start(
       {id_, attempts_at(at_->leaf)++, at_->target, request_, limits}, *this);
   return true;
@@ -179,9 +182,10 @@ void Call::on_end(Outcome&& outcome) {
 void Call::account(const Outcome& outcome) {
   whole_->billed_tokens_ += outcome.billed_input_tokens;
   whole_->billed_tokens_ += outcome.billed_output_tokens;
-  layout_.observer->on_attempt({id_, at_->route, at_->target, attempt_number_, started_,
-                                attempt_started_, engine_.runtime_.now(), parent_ != nullptr},
-                               outcome);
+  layout_.observer->on_attempt(
+      {id_, at_->route, at_->target, attempt_number_, started_, attempt_started_,
+       engine_.runtime_.now(), parent_ != nullptr, copy_},
+      outcome);
 }
 
 void Call::park(Instant limit) {
@@ -331,6 +335,8 @@ void Call::abandon_below(const PipelineNode* top, Cut cut) {
 
 void Call::give_up(Cut cut) {
   abandon_below(nullptr, cut);
+  layout_.observer->on_give_up(
+      {id_, started_, engine_.runtime_.now(), attempts_, billed_tokens_, cut == Cut::caller});
   engine_.recycle(this);
 }
 

@@ -24,6 +24,22 @@ enum class BreakerState : std::uint8_t { closed = 0, open = 1, half_open = 2 };
 inline constexpr std::size_t breaker_state_count = 3;
 std::string_view to_string(BreakerState state);
 
+/// A call has arrived.
+struct CallStartEvent {
+  CallId call = 0;
+  Instant at{};
+};
+
+/// A provider is about to be asked.
+struct AttemptStartEvent {
+  CallId call = 0;
+  RouteId route = no_route;
+  TargetId target = 0;
+  std::uint32_t number = 0;  ///< within the call, 1-based
+  std::uint32_t copy = 0;    ///< as in AttemptEvent
+  Instant at{};
+};
+
 struct AttemptEvent {
   CallId call = 0;
   RouteId route = no_route;
@@ -32,7 +48,8 @@ struct AttemptEvent {
   Instant call_started{};
   Instant started{};
   Instant ended{};
-  bool hedge = false;  ///< a copy that raced another, not the first of them
+  bool hedge = false;      ///< a copy that raced another, not the first of them
+  std::uint32_t copy = 0;  ///< which: HedgeEvent::number; 0 for the call's own ride
 };
 
 /// What a call waits for.
@@ -51,6 +68,7 @@ struct WaitEvent {
   Instant until{};
   WaitReason reason = WaitReason::retry;
   OutcomeKind cause = OutcomeKind::success;  ///< for retries: the failure that causes it
+  std::uint32_t copy = 0;                    ///< of the call that waits, as in AttemptEvent
 };
 
 /// A copy of an attempt begins because the first takes long.
@@ -113,9 +131,23 @@ struct CallEvent {
   bool rejected = false;            ///< some policy turned it away at least once
 };
 
+/// A call is over without an outcome, and nobody is told one.
+struct GiveUpEvent {
+  CallId call = 0;
+  Instant started{};
+  Instant at{};
+  std::uint32_t attempts = 0;
+  std::uint64_t billed_tokens = 0;  ///< over all its attempts
+  bool by_caller = false;           ///< Engine::cancel(); else its engine was destroyed
+};
+
+/// Between on_call_start and either on_call or on_give_up lies everything else about a call, and
+/// between on_attempt_start and on_attempt an attempt.
 class Observer {
  public:
   virtual ~Observer() = default;
+  virtual void on_call_start(const CallStartEvent&) {}
+  virtual void on_attempt_start(const AttemptStartEvent&) {}
   virtual void on_attempt(const AttemptEvent&, const Outcome&) {}
   virtual void on_wait(const WaitEvent&) {}
   virtual void on_hedge(const HedgeEvent&) {}
@@ -124,6 +156,7 @@ class Observer {
   virtual void on_breaker_failure(const BreakerFailureEvent&) {}
   virtual void on_rejection(const RejectionEvent&) {}
   virtual void on_call(const CallEvent&, const Outcome&) {}
+  virtual void on_give_up(const GiveUpEvent&) {}
 };
 
 }  // namespace brownout

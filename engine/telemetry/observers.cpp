@@ -6,6 +6,14 @@ Observers::Observers(std::vector<Observer*> observers) : observers_(std::move(ob
   std::erase(observers_, nullptr);
 }
 
+void Observers::on_call_start(const CallStartEvent& event) {
+  for (Observer* observer : observers_) observer->on_call_start(event);
+}
+
+void Observers::on_attempt_start(const AttemptStartEvent& event) {
+  for (Observer* observer : observers_) observer->on_attempt_start(event);
+}
+
 void Observers::on_attempt(const AttemptEvent& event, const Outcome& outcome) {
   for (Observer* observer : observers_) observer->on_attempt(event, outcome);
 }
@@ -36,6 +44,10 @@ void Observers::on_rejection(const RejectionEvent& event) {
 
 void Observers::on_call(const CallEvent& event, const Outcome& outcome) {
   for (Observer* observer : observers_) observer->on_call(event, outcome);
+}
+
+void Observers::on_give_up(const GiveUpEvent& event) {
+  for (Observer* observer : observers_) observer->on_give_up(event);
 }
 
 }  // namespace brownout

@@ -14,6 +14,10 @@ class Observers final : public Observer {
   /// Null ones are left out.
   explicit Observers(std::vector<Observer*> observers);
 
+  bool empty() const { return observers_.empty(); }
+
+  void on_call_start(const CallStartEvent& event) override;
+  void on_attempt_start(const AttemptStartEvent& event) override;
   void on_attempt(const AttemptEvent& event, const Outcome& outcome) override;
   void on_wait(const WaitEvent& event) override;
   void on_hedge(const HedgeEvent& event) override;
@@ -22,6 +26,7 @@ class Observers final : public Observer {
   void on_breaker_failure(const BreakerFailureEvent& event) override;
   void on_rejection(const RejectionEvent& event) override;
   void on_call(const CallEvent& event, const Outcome& outcome) override;
+  void on_give_up(const GiveUpEvent& event) override;
 
  private:
   std::vector<Observer*> observers_;

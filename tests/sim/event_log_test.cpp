@@ -48,26 +48,39 @@ TEST(EventLog, EveryEventIsAnObjectWithItsFields) {
   Outcome limited = Outcome::failure(OutcomeKind::rate_limited, 429);
   limited.retry_after = 250ms;
   limited.route = 1;
-  log.on_attempt({7, 1, 0, 2, at(1s), at(2s), at(3s)}, limited);
-  log.on_wait({7, 0, at(3s), at(4s)});
+  log.on_call_start({7, at(1s)});
+  log.on_lookup({7, LookupEvent::Result::miss, at(1s)});
+  log.on_attempt({7, 1, 0, 2, at(1s), at(2s), at(3s), true, 1}, limited);
+  log.on_wait({7, 0, at(3s), at(4s), WaitReason::retry, OutcomeKind::rate_limited, 1});
+  log.on_hedge({7, 0, 1, at(1s), at(4s)});
   log.on_breaker({1, BreakerState::closed, BreakerState::half_open, at(5s)});
   log.on_rejection({7, 1, at(1s), at(6s)});
   log.on_call({7, at(1s), at(8s), 2, 150, true}, limited);
+  log.on_give_up({8, at(2s), at(9s), 3, 20, true});
   EXPECT_TRUE(log.ok());
   const auto lines = lines_of(file.get());
-  ASSERT_EQ(lines.size(), 5U);
-  EXPECT_EQ(lines[0], Json::parse(R"({"event": "attempt", "at_ns": 3000000000, "call": 7,
-      "attempt": 2, "route": "gpt-3.5_x", "started_ns": 2000000000, "outcome": "rate_limited",
-      "status": 429, "retry_after_ns": 250000000, "input_tokens": 0, "output_tokens": 0})"));
-  EXPECT_EQ(lines[1], Json::parse(R"({"event": "wait", "at_ns": 3000000000, "call": 7,
-      "route": "main", "until_ns": 4000000000})"));
-  EXPECT_EQ(lines[2], Json::parse(R"({"event": "breaker", "at_ns": 5000000000,
+  ASSERT_EQ(lines.size(), 9U);
+  EXPECT_EQ(lines[0], Json::parse(R"({"event": "call_started", "at_ns": 1000000000, "call": 7})"));
+  EXPECT_EQ(lines[1], Json::parse(R"({"event": "lookup", "at_ns": 1000000000, "call": 7,
+      "result": "miss"})"));
+  EXPECT_EQ(lines[2], Json::parse(R"({"event": "attempt", "at_ns": 3000000000, "call": 7,
+      "attempt": 2, "copy": 1, "route": "gpt-3.5_x", "started_ns": 2000000000,
+      "outcome": "rate_limited", "status": 429, "retry_after_ns": 250000000,
+      "input_tokens": 0, "output_tokens": 0})"));
+  EXPECT_EQ(lines[3], Json::parse(R"({"event": "wait", "at_ns": 3000000000, "call": 7,
+      "copy": 1, "route": "main", "until_ns": 4000000000, "reason": "retry",
+      "cause": "rate_limited"})"));
+  EXPECT_EQ(lines[4], Json::parse(R"({"event": "hedge", "at_ns": 4000000000, "call": 7,
+      "route": "main", "number": 1})"));
+  EXPECT_EQ(lines[5], Json::parse(R"({"event": "breaker", "at_ns": 5000000000,
       "breaker": "gpt-3.5_x#2", "from": "closed", "to": "half_open"})"));
-  EXPECT_EQ(lines[3], Json::parse(R"({"event": "rejection", "at_ns": 6000000000, "call": 7,
+  EXPECT_EQ(lines[6], Json::parse(R"({"event": "rejection", "at_ns": 6000000000, "call": 7,
       "breaker": "gpt-3.5_x#2", "outcome": "breaker_open"})"));
-  EXPECT_EQ(lines[4], Json::parse(R"({"event": "call", "at_ns": 8000000000, "call": 7,
+  EXPECT_EQ(lines[7], Json::parse(R"({"event": "call", "at_ns": 8000000000, "call": 7,
       "started_ns": 1000000000, "end": "failed", "outcome": "rate_limited", "served": "nothing",
       "route": "gpt-3.5_x", "attempts": 2, "billed_tokens": 150})"));
+  EXPECT_EQ(lines[8], Json::parse(R"({"event": "given_up", "at_ns": 9000000000, "call": 8,
+      "started_ns": 2000000000, "by": "caller", "attempts": 3, "billed_tokens": 20})"));
 }
 
 TEST(EventLog, ARefusalThatIsNoBreakersSaysWhatTheCallWasTold) {
@@ -90,6 +103,8 @@ TEST(EventLog, WhatIsAbsentIsNull) {
   EXPECT_TRUE(lines[0]["route"].is_null());
   EXPECT_TRUE(lines[0]["retry_after_ns"].is_null());
   EXPECT_TRUE(lines[1]["route"].is_null());
+  EXPECT_EQ(lines[1]["reason"], "retry");
+  EXPECT_TRUE(lines[1]["cause"].is_null()) << "a wait for no failure";
   EXPECT_TRUE(lines[2]["route"].is_null());
   EXPECT_EQ(lines[2]["end"], "degraded");
   EXPECT_EQ(lines[2]["served"], "default");
@@ -142,6 +157,7 @@ TEST(EventLog, AWholeRunIsReadableLineByLine) {
     last = at_ns;
   }
   EXPECT_EQ(counts["call"], result.total.calls);
+  EXPECT_EQ(counts["call_started"], result.total.calls);
   EXPECT_EQ(counts["attempt"], result.total.attempts);
   EXPECT_EQ(counts["breaker"], result.breakers[0].transition_count);
   EXPECT_EQ(counts["rejection"], result.total.rejected_by_breaker[0]);

@@ -25,8 +25,8 @@ Action AdaptiveRateLayer::enter(Visit& visit, Outcome& outcome) {
       return Action::down();
     case Kind::wait:
       visit.make_frame<Frame>(visit.attempts());
-      visit.observer().on_wait(
-          {visit.call_id(), route_, visit.now(), answer.at, WaitReason::quota});
+      visit.observer().on_wait({visit.call_id(), route_, visit.now(), answer.at, WaitReason::quota,
+                                OutcomeKind::success, visit.copy()});
       return Action::wait(answer.at);
     case Kind::too_late:
       break;

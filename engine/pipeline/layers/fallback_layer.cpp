@@ -65,8 +65,8 @@ Action FallbackLayer::carry_out(const FallbackDecision& decision, Visit& visit, 
       return Action::down(decision.route);
     case FallbackStep::wait:
       frame.waits_for = decision.route;
-      visit.observer().on_wait(
-          {visit.call_id(), routes_[decision.route], visit.now(), decision.at, WaitReason::route});
+      visit.observer().on_wait({visit.call_id(), routes_[decision.route], visit.now(), decision.at,
+                                WaitReason::route, OutcomeKind::success, visit.copy()});
       return Action::wait(decision.at);
     case FallbackStep::look_in_cache:
       return Action::lookup();

@@ -33,7 +33,8 @@ Action RateLimitLayer::enter(Visit& visit, Outcome& outcome) {
     frame.answer = answer;
   }
   if (answer.kind == Kind::wait) {
-    visit.observer().on_wait({visit.call_id(), route_, visit.now(), answer.at, WaitReason::quota});
+    visit.observer().on_wait({visit.call_id(), route_, visit.now(), answer.at, WaitReason::quota,
+                              OutcomeKind::success, visit.copy()});
   }
   return act(visit, answer, outcome);
 }
@@ -53,7 +54,8 @@ Action RateLimitLayer::resume(Visit& visit, Signal signal, Outcome& outcome) {
     serve(now);
   }
   if (answer.kind == Kind::wait && signal == Signal::expired) {
-    visit.observer().on_wait({visit.call_id(), route_, visit.now(), answer.at, WaitReason::quota});
+    visit.observer().on_wait({visit.call_id(), route_, visit.now(), answer.at, WaitReason::quota,
+                              OutcomeKind::success, visit.copy()});
   }
   return act(visit, answer, outcome);
 }

@@ -39,8 +39,8 @@ Action RetryLayer::leave(Visit& visit, Outcome& outcome) {
     if (!frame.charge) return Action::turn();
   }
   frame.waiting = true;
-  visit.observer().on_wait(
-      {visit.call_id(), route_, visit.now(), decision.at, WaitReason::retry, outcome.kind});
+  visit.observer().on_wait({visit.call_id(), route_, visit.now(), decision.at, WaitReason::retry,
+                            outcome.kind, visit.copy()});
   return Action::wait(decision.at);
 }
 

@@ -95,6 +95,75 @@ TEST(Engine, ACancelledCallEndsWithoutAWord) {
   EXPECT_EQ(stage.ends(1), 0U);
 }
 
+// Which calls and attempts are under way.
+class UnderWay final : public Observer {
+ public:
+  std::set<CallId> calls;
+  std::set<std::pair<CallId, std::uint32_t>> attempts;
+  std::vector<std::uint32_t> copies;  // that made an attempt, in order of their beginnings
+  std::vector<GiveUpEvent> given_up;
+
+  void on_call_start(const CallStartEvent& call) override {
+    EXPECT_TRUE(calls.insert(call.call).second);
+  }
+  void on_attempt_start(const AttemptStartEvent& attempt) override {
+    EXPECT_TRUE(calls.contains(attempt.call));
+    EXPECT_TRUE(attempts.emplace(attempt.call, attempt.number).second);
+    copies.push_back(attempt.copy);
+  }
+  void on_attempt(const AttemptEvent& attempt, const Outcome&) override {
+    EXPECT_TRUE(calls.contains(attempt.call));
+    EXPECT_EQ(attempts.erase({attempt.call, attempt.number}), 1U);
+    EXPECT_EQ(attempt.hedge, attempt.copy != 0);
+  }
+  void on_wait(const WaitEvent& wait) override { EXPECT_TRUE(calls.contains(wait.call)); }
+  void on_call(const CallEvent& call, const Outcome&) override { end(call.call); }
+  void on_give_up(const GiveUpEvent& call) override {
+    end(call.call);
+    given_up.push_back(call);
+  }
+
+ private:
+  void end(CallId call) {
+    EXPECT_EQ(calls.erase(call), 1U);
+    const auto of_call = [&](const auto& attempt) { return attempt.first == call; };
+    EXPECT_TRUE(std::ranges::none_of(attempts, of_call));
+  }
+};
+
+TEST(Engine, TellsTheBeginningAndTheEndOfEachCallAndAttemptOnce) {
+  // 0s call 1 asks | 1s fails, its copy asks | 2s hedges once more | 3s succeeds
+  // 10s call 2 asks | 12s hedges | 13s its caller leaves | 20s call 3 asks | 21s shutdown
+  UnderWay under_way;
+  {
+    Stage stage(R"([ { "hedge": { "delay": "1s", "max_hedges": 2 } } ])");
+    stage.watcher = &under_way;
+    stage.script("gpt-4", {fails(server_error, 1s), succeeds(2s), succeeds(8s), succeeds(9s),
+                           succeeds(9s), succeeds(9s)});
+    stage.call_at(0s, {.id = 1});
+    stage.call_at(10s, {.id = 2});
+    stage.call_at(20s, {.id = 3});
+    stage.run_until(12s);
+    EXPECT_THAT(under_way.calls, ElementsAre(2));
+    stage.run_until(13s);
+    stage.cancel(2);
+    EXPECT_TRUE(under_way.calls.empty());
+    stage.run_until(20s);
+    EXPECT_THAT(under_way.calls, ElementsAre(3));
+  }
+  EXPECT_TRUE(under_way.calls.empty());
+  EXPECT_TRUE(under_way.attempts.empty());
+  EXPECT_THAT(under_way.copies, ElementsAre(0, 1, 2, 0, 1, 2, 0));
+  ASSERT_EQ(under_way.given_up.size(), 2U);
+  EXPECT_EQ(under_way.given_up[0].call, 2U);
+  EXPECT_EQ(under_way.given_up[0].started, at(10s));
+  EXPECT_EQ(under_way.given_up[0].at, at(13s));
+  EXPECT_EQ(under_way.given_up[0].attempts, 3U);
+  EXPECT_TRUE(under_way.given_up[0].by_caller);
+  EXPECT_EQ(under_way.given_up[1].call, 3U);
+  EXPECT_FALSE(under_way.given_up[1].by_caller);
+}
+
 TEST(Engine, ACallThatHasEndedButNotBeenToldMayStillBeCancelled) {
   Stage stage(everything_policy());
   stage.call({.deadline = at(0s)});  // the default reply, at once

@@ -18,6 +18,10 @@ class Listener final : public Observer {
   Listener(std::string name, std::vector<std::string>& heard)
       : name_(std::move(name)), heard_(heard) {}
 
+  void on_call_start(const CallStartEvent& event) override { hear("call_start", event.call); }
+  void on_attempt_start(const AttemptStartEvent& event) override {
+    hear("attempt_start", event.call);
+  }
   void on_attempt(const AttemptEvent& event, const Outcome& outcome) override {
     hear("attempt", event.call, to_string(outcome.kind));
   }
@@ -32,6 +36,7 @@ class Listener final : public Observer {
   void on_call(const CallEvent& event, const Outcome& outcome) override {
     hear("call", event.call, to_string(outcome.kind));
   }
+  void on_give_up(const GiveUpEvent& event) override { hear("give_up", event.call); }
 
  private:
   void hear(const char* what, std::uint64_t id, std::string_view how = "") {
@@ -55,8 +60,8 @@ TEST(Observers, EachHearsEveryEvent) {
   testing::play_every_event(both);
   EXPECT_EQ(first, alone);
   EXPECT_EQ(second, alone);
-  for (const char* what :
-       {"attempt", "wait", "hedge", "lookup", "breaker ", "breaker_failure", "rejection", "call"}) {
+  for (const char* what : {"call_start", "attempt_start", "attempt ", "wait", "hedge", "lookup",
+                           "breaker ", "breaker_failure", "rejection", "call ", "give_up"}) {
     EXPECT_TRUE(
         std::ranges::any_of(alone, [&](const std::string& line) { return line.starts_with(what); }))
         << "the script has no " << what;

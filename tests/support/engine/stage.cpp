@@ -240,6 +240,16 @@ void Stage::on_call_end(CallId call, Outcome&& outcome) {
   if (on_end) on_end(call);
 }
 
+void Stage::on_call_start(const CallStartEvent& call) {
+  EXPECT_EQ(call.at, now());
+  if (watcher != nullptr) watcher->on_call_start(call);
+}
+
+void Stage::on_attempt_start(const AttemptStartEvent& attempt) {
+  EXPECT_EQ(attempt.at, now());
+  if (watcher != nullptr) watcher->on_attempt_start(attempt);
+}
+
 void Stage::on_attempt(const AttemptEvent& attempt, const Outcome& outcome) {
   EXPECT_EQ(attempt.ended, now());
   events_.push_back({.what = Event::What::answered,
@@ -313,6 +323,11 @@ void Stage::on_call(const CallEvent& call, const Outcome& outcome) {
                      .since = call.started,
                      .outcome = outcome});
   if (watcher != nullptr) watcher->on_call(call, outcome);
+}
+
+void Stage::on_give_up(const GiveUpEvent& call) {
+  EXPECT_EQ(call.at, now());
+  if (watcher != nullptr) watcher->on_give_up(call);
 }
 
 }  // namespace brownout::testing

@@ -150,6 +150,8 @@ class Stage final : private CallListener, private Observer {
 
   std::shared_ptr<Pipeline> build(const Pipeline* previous);
   void on_call_end(CallId call, Outcome&& outcome) override;
+  void on_call_start(const CallStartEvent& call) override;
+  void on_attempt_start(const AttemptStartEvent& attempt) override;
   void on_attempt(const AttemptEvent& attempt, const Outcome& outcome) override;
   void on_wait(const WaitEvent& wait) override;
   void on_hedge(const HedgeEvent& hedge) override;
@@ -158,6 +160,7 @@ class Stage final : private CallListener, private Observer {
   void on_breaker_failure(const BreakerFailureEvent& failure) override;
   void on_rejection(const RejectionEvent& rejection) override;
   void on_call(const CallEvent& call, const Outcome& outcome) override;
+  void on_give_up(const GiveUpEvent& call) override;
 
   std::vector<std::string> lines(const std::function<bool(const Event&)>& wanted) const;
   void each_layer(const std::function<void(const Layer&)>& look) const;

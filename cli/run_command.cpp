@@ -18,6 +18,7 @@
 #include "cli/print_errors.hpp"
 #include "cli/result_outputs.hpp"
 #include "cli/terminal.hpp"
+#include "cli/traces.hpp"
 #include "engine/telemetry/observers.hpp"
 #include "reports/console.hpp"
 #include "sim/event_log.hpp"
@@ -31,6 +32,7 @@ struct RunArguments {
   FlightOptions what;
   std::optional<std::uint64_t> seed;
   Outputs outputs;
+  TraceWindow window;
   bool verify = false;
   bool quiet = false;
 };
@@ -83,6 +85,9 @@ class RunCommand {
       fmt::print(stderr, "no scenarios found\n");
       return ExitCode::nothing_ran;
     }
+    const auto window = read_window(arguments_.window, arguments_.outputs);
+    if (!window) return print_errors(window.error());
+    window_ = *window;
     std::vector<std::string> inputs;
     for (const Flight& flight : *flights) {
       inputs.push_back(flight.scenario.path);
@@ -126,10 +131,14 @@ class RunCommand {
     if (metrics_file != nullptr) {
       metrics = make_metrics(flight.scenario, flight.policy, flight.bound);
     }
-    Observers observers({log.get(), metrics ? &metrics->observer() : nullptr});
+    Traces traces(flight, arguments_.seed.value_or(flight.scenario.seed), window_,
+                  arguments_.outputs);
+    Observers observers(
+        {log.get(), metrics ? &metrics->observer() : nullptr, traces.trace(), traces.otlp()});
     const auto begun = std::chrono::steady_clock::now();
-    sim::RunResult result = run(flight, log || metrics ? &observers : nullptr, true);
+    sim::RunResult result = run(flight, observers.empty() ? nullptr : &observers, true);
     if (metrics) metrics_file->write(metrics->text());
+    traces.finish(result);
     result.replay = replay_command("brownout", flight, arguments_.what, result.seed);
     print(flight, result, std::chrono::steady_clock::now() - begun);
     ExitCode code = exit_code(result);
@@ -178,6 +187,7 @@ class RunCommand {
   const std::atomic<bool>* interrupt_;
   std::FILE* report_;
   bool color_;
+  reports::TimeWindow window_;
   std::vector<sim::RunResult> results_;
 };
 
@@ -210,6 +220,7 @@ void add_run(CLI::App& program, Request& request) {
                            "them",
                            Outputs::Holds::one);
   }
+  add_trace_outputs(*command, arguments->outputs, arguments->window);
   one_of(
       command->add_option_function<std::string>(
           "--ties",

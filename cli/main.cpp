@@ -17,6 +17,7 @@
 #include "cli/explain_command.hpp"
 #include "cli/man_command.hpp"
 #include "cli/new_command.hpp"
+#include "cli/diff_command.hpp"
 #include "cli/policy_command.hpp"
 #include "cli/report_command.hpp"
 #include "cli/run_command.hpp"
@@ -32,6 +33,7 @@ constexpr void (*add_commands[])(CLI::App&, Request&) = {
     add_run,
     add_test,
     add_report,
+    add_diff,
     add_check,
     add_policy,
     add_new,

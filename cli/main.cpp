@@ -14,10 +14,10 @@
 
 #include "cli/check_command.hpp"
 #include "cli/completion_command.hpp"
+#include "cli/diff_command.hpp"
 #include "cli/explain_command.hpp"
 #include "cli/man_command.hpp"
 #include "cli/new_command.hpp"
-#include "cli/diff_command.hpp"
 #include "cli/policy_command.hpp"
 #include "cli/report_command.hpp"
 #include "cli/run_command.hpp"
@@ -48,9 +48,6 @@ constexpr const char* purpose =
     "\nlatency against the production engine on a virtual clock.";
 
 constexpr const char* examples = R"(examples:
-  brownout run scenarios/incidents/openai-control-plane-collapse.json
-  brownout policy show scenarios/policies/recommended.json
-  brownout check scenarios)";
   brownout new my-outage                a scenario and a policy to begin with
   brownout run my-outage.json           fly the policy through it
   brownout explain attempts_per_call    what a word of a report means)";

@@ -6,10 +6,10 @@
 #include "cli/shell_word.hpp"
 
 namespace brownout::cli {
-namespace {
 
-Result<Flight> load_flight(const std::string& path, const FlightOptions& options,
-                           const std::vector<sim::Binding>& bindings) {
+Result<Flight> load_flight(const std::string& path, const FlightOptions& options) {
+  const auto bindings = parse_bindings(options.bindings);
+  if (!bindings) return tl::unexpected(bindings.error());
   auto scenario = sim::load_scenario(path);
   if (!scenario) return tl::unexpected(scenario.error());
   if (options.policy.empty() && scenario->policy_path.empty()) {
@@ -17,12 +17,10 @@ Result<Flight> load_flight(const std::string& path, const FlightOptions& options
   }
   auto policy = options.policy.empty() ? load_policy_of(*scenario) : load_policy(options.policy);
   if (!policy) return tl::unexpected(policy.error());
-  auto bound = sim::bind(*scenario, *policy, bindings);
+  auto bound = sim::bind(*scenario, *policy, *bindings, options.foreign);
   if (!bound) return tl::unexpected(bound.error());
   return Flight{std::move(*scenario), std::move(*policy), std::move(*bound)};
 }
-
-}  // namespace
 
 Result<std::vector<Flight>> load_flights(const FlightOptions& options) {
   const auto bindings = parse_bindings(options.bindings);
@@ -32,7 +30,7 @@ Result<std::vector<Flight>> load_flights(const FlightOptions& options) {
   std::vector<Flight> flights;
   Errors errors;
   for (const std::string& file : *files) {
-    auto flight = load_flight(file, options, *bindings);
+    auto flight = load_flight(file, options);
     if (flight) {
       flights.push_back(std::move(*flight));
     } else {

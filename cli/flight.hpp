@@ -25,7 +25,11 @@ struct FlightOptions {
   std::string policy;                 ///< policy file; empty: the scenario's own
   std::vector<std::string> bindings;  ///< "route=provider/model"
   bool random_ties = false;           ///< for replay commands
+  sim::ForeignRoutes foreign = sim::ForeignRoutes::refuse;
 };
+
+/// Loads and binds one scenario.
+Result<Flight> load_flight(const std::string& path, const FlightOptions& options);
 
 /// Loads and binds all of them; an empty list where the folders hold no scenario. Errors:
 /// everything wrong with any of them.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cli/check_command.hpp"
+#include "cli/compare_command.hpp"
 #include "cli/completion_command.hpp"
 #include "cli/diff_command.hpp"
 #include "cli/explain_command.hpp"
@@ -32,6 +33,7 @@ namespace {
 constexpr void (*add_commands[])(CLI::App&, Request&) = {
     add_run,
     add_test,
+    add_compare,
     add_report,
     add_diff,
     add_check,

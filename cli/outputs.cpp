@@ -21,12 +21,12 @@ bool same_place(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-void Outputs::add(CLI::App& command, std::string_view option, const std::string& description,
-                  Holds holds) {
+CLI::Option* Outputs::add(CLI::App& command, std::string_view option,
+                          const std::string& description, Holds holds) {
   Output& output = outputs_.emplace_back();
   output.option = option;
   output.holds = holds;
-  command.add_option(std::string(option), output.path, description)->type_name("OUT");
+  return command.add_option(std::string(option), output.path, description)->type_name("OUT");
 }
 
 const Outputs::Output& Outputs::find(std::string_view option) const {

@@ -14,7 +14,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace brownout::cli {
 
@@ -24,7 +25,8 @@ class Outputs {
   enum class Holds { one, many };
 
   /// Adds an option such as "--json OUT" to a command. `option` lives as long as the program.
-  void add(CLI::App& command, std::string_view option, const std::string& description, Holds holds);
+  CLI::Option* add(CLI::App& command, std::string_view option, const std::string& description,
+                   Holds holds);
 
   /// Opens what was asked for. Errors: invalid, when two go to one place, one would overwrite one
   /// of `inputs`, or one that holds one run would have to hold `runs`; environment.
@@ -33,6 +35,8 @@ class Outputs {
   /// The file of an option, or null if it was not given. Requires: opened.
   OutputFile* file(std::string_view option);
   bool is_given(std::string_view option) const;
+  /// Where it goes; empty if it was not given.
+  const std::string& path(std::string_view option) const { return find(option).path; }
 
   /// Whether one of them is standard output, which must not be mixed with other text then.
   bool take_standard_output() const;

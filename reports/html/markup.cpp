@@ -8,34 +8,30 @@
 
 namespace brownout::reports::html {
 
+namespace {
+
+// What a byte is written as where that is not itself.
+std::string_view entity(char letter) {
+  const auto byte = static_cast<unsigned char>(letter);
+  if (letter == '&') return "&amp;";
+  if (letter == '<') return "&lt;";
+  if (letter == '>') return "&gt;";
+  if (letter == '"') return "&quot;";
+  if (letter == '\'') return "&#39;";
+  const bool is_control = (byte < 0x20 && letter != '\n' && letter != '\t') || byte == 0x7F;
+  return is_control ? "\xEF\xBF\xBD" : "";
+}
+
+}  // namespace
+
 std::string escaped(std::string_view text) {
   std::string html;
   for (const char letter : valid_utf8(text)) {
-    switch (letter) {
-      case '&':
-        html += "&amp;";
-        break;
-      case '<':
-        html += "&lt;";
-        break;
-      case '>':
-        html += "&gt;";
-        break;
-      case '"':
-        html += "&quot;";
-        break;
-      case '\'':
-        html += "&#39;";
-        break;
-      default: {
-        const auto byte = static_cast<unsigned char>(letter);
-        const bool is_control = (byte < 0x20 && letter != '\n' && letter != '\t') || byte == 0x7F;
-        if (is_control) {
-          html += "\xEF\xBF\xBD";
-        } else {
-          html += letter;
-        }
-      }
+    const std::string_view instead = entity(letter);
+    if (instead.empty()) {
+      html += letter;
+    } else {
+      html += instead;
     }
   }
   return html;

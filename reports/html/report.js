@@ -191,6 +191,7 @@
       };
       box.replaceChildren();
       entry.plot = new uPlot(options, [this.times, ...this.columnsOf(entry)], box);
+      box.plot = entry.plot;  // for whoever scripts the page
       entry.plot.setScale("x", { min: this.range[0], max: this.range[1] });
     }
 

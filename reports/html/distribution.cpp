@@ -70,7 +70,7 @@ std::string path_of(const sim::Histogram& latency, const Axis& axis) {
                                              static_cast<double>(latency.count()));
     // What is closer than a fifth of a pixel is one point.
     if (x - last_x < 2 && below != latency.count()) continue;
-    path += fmt::format("L{} {}", x, y);
+    path += fmt::format("H{}V{}", x, y);
     last_x = x;
   }
   return path;

@@ -3,35 +3,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "reports/json_text.hpp"
 
 namespace brownout::reports::html {
 
-namespace {
-
-// What a byte is written as where that is not itself.
-std::string_view entity(char letter) {
-  const auto byte = static_cast<unsigned char>(letter);
-  if (letter == '&') return "&amp;";
-  if (letter == '<') return "&lt;";
-  if (letter == '>') return "&gt;";
-  if (letter == '"') return "&quot;";
-  if (letter == '\'') return "&#39;";
-  const bool is_control = (byte < 0x20 && letter != '\n' && letter != '\t') || byte == 0x7F;
-  return is_control ? "\xEF\xBF\xBD" : "";
-}
-
-}  // namespace
-
 std::string escaped(std::string_view text) {
+  constexpr std::pair<char, std::string_view> entities[] = {
+      {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
   std::string html;
   for (const char letter : valid_utf8(text)) {
-    const std::string_view instead = entity(letter);
-    if (instead.empty()) {
-      html += letter;
+    const auto* const entity = std::ranges::find(entities, letter, [](auto& e) { return e.first; });
+    const auto byte = static_cast<unsigned char>(letter);
+    const bool is_control = (byte < 0x20 && letter != '\n' && letter != '\t') || byte == 0x7F;
+    if (entity != std::end(entities)) {
+      html += entity->second;
+    } else if (is_control) {
+      html += "\xEF\xBF\xBD";
     } else {
-      html += instead;
+      html += letter;
     }
   }
   return html;

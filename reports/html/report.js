@@ -147,6 +147,9 @@
       const gutter = parseFloat(style.getPropertyValue("--gutter"));
       const end = parseFloat(style.getPropertyValue("--end"));
       const log = this.log && panel.unit === "time";
+      const all = (_, splits) => splits;
+      const decades = (_, splits) =>
+        splits.map((at) => (Math.abs(Math.log10(at) % 1) < 1e-6 ? at : null));
       const font = "11px system-ui, sans-serif";
       const axis = {
         stroke: () => tone("quiet"), font,
@@ -162,11 +165,14 @@
           sync: { key: this.data.id, setSeries: false },
           drag: { x: true, y: false, dist: 4 },
           points: { size: 6 },
+          y: false,
           bind: { dblclick: () => () => { this.reset(); return null; } },
         },
         scales: {
           x: { time: false, range: (_, least, most) => [least, most] },
-          y: log ? { distr: 3 }
+          y: log
+            ? { distr: 3, range: (_, least, most) =>
+              least > 0 ? uPlot.rangeLog(least, most, 10, true) : [0.1, 100] }
             : { range: (_, __, most) => panel.unit === "percent" ? [0, 100]
               : [0, most > 0 ? most * 1.08 : 1] },
         },
@@ -174,6 +180,8 @@
           { ...axis, incrs: timeSteps, space: 70, size: 30,
             values: (_, splits, __, ___, step) => splits.map((at) => clock(at, step)) },
           { ...axis, size: gutter, space: 30,
+            grid: { ...axis.grid, filter: log ? decades : all },
+            ticks: { ...axis.ticks, filter: log ? decades : all },
             values: (_, splits) =>
               splits.map((value) => (value === null ? "" : written[panel.unit](value))) },
         ],
@@ -206,6 +214,8 @@
       pen.clip();
       pen.font = `${10 * ratio}px system-ui, sans-serif`;
       pen.textBaseline = "alphabetic";
+      pen.textAlign = "left";
+      pen.setLineDash([]);
       this.data.phases.forEach((phase, i) => {
         const from = plot.valToPos(phase.from_ms / 1000, "x", true);
         const to = plot.valToPos(phase.to_ms / 1000, "x", true);

@@ -101,7 +101,7 @@ std::string to_html(const std::vector<RunResult>& runs) {
   content += fmt::format("<!-- uPlot:\n{}-->\n", asset("LICENSE"));
   return page({.title = title_of(runs),
                .styles = {"uPlot.min.css", "report.css"},
-               .scripts = {"uPlot.iife.min.js", "report.js"},
+               .scripts = {"uPlot.iife.min.js", "panels.js", "report.js"},
                .content = std::move(content)});
 }
 

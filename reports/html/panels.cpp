@@ -27,7 +27,7 @@ struct Panel {
   std::string_view name;
   std::string_view title;
   std::string_view sentence;
-  std::string_view unit;     // how report.js writes values: "time", "rate", "number", "percent"
+  std::string_view unit;     // how panels.js writes values: "time", "rate", "number", "percent"
   std::int64_t divisor = 1;  // of values, to come to seconds, calls per second, …
   bool has_log = false;
   bool stacked = false;

@@ -22,10 +22,10 @@ std::string expectations(const RunView& view);
 /// The numbers that matter most.
 std::string tiles(const RunView& view);
 
-/// Frames for what report.js draws over time, and the strips of breakers below.
+/// Frames for what panels.js draws over time, and the strips of breakers below.
 std::string panels(const RunView& view);
 
-/// What report.js draws there: phases and series, as integers and what to divide them by.
+/// What panels.js draws there: phases and series, as integers and what to divide them by.
 nlohmann::ordered_json panel_data(const RunView& view);
 
 /// A strip along the panels' time axis for each breaker.

@@ -19,7 +19,7 @@ namespace {
 
 using namespace testing;
 
-// The page without what is a file of its own: uPlot, report.css, report.js, and their hashes.
+// The page without what is a file of its own: uPlot, report.css, our scripts, and their hashes.
 std::string without_assets(std::string page) {
   for (const auto& [begin, end] :
        std::initializer_list<std::pair<std::string, std::string>>{{"<style>", "</style>"},
@@ -154,7 +154,7 @@ TEST(HtmlReport, TextOfOthersStaysText) {
   const std::string page = page_of(result);
   EXPECT_FALSE(has(page, "<img"));
   EXPECT_FALSE(has(page, "\"onclick"));
-  EXPECT_EQ(count(page, "</script>"), 3U) << "the data's, uPlot's and ours";
+  EXPECT_EQ(count(page, "</script>"), 4U) << "the data's, uPlot's and our two";
   EXPECT_TRUE(has(page,
                   "&lt;/script&gt;&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;"
                   "&amp;amp;"));

@@ -193,7 +193,13 @@ std::string shown(const sim::RunResult& run, std::string_view kind, std::size_t 
                      count_of(run.total.calls, "call"));
 }
 
-std::string group(const RunView& view, const Kind& kind) {
+// A call that was kept for several reasons is led to where it stands first. `told` grows.
+std::string id_of(const RunView& view, const SampledCall& call, std::set<CallId>& told) {
+  if (!told.insert(call.call).second) return {};
+  return fmt::format(" id=\"{}-call-{}\"", view.id, call.call);
+}
+
+std::string group(const RunView& view, const Kind& kind, std::set<CallId>& told) {
   std::vector<const SampledCall*> kept;
   Duration axis{1000};
   for (const SampledCall& call : view.run.samples) {
@@ -212,8 +218,9 @@ std::string group(const RunView& view, const Kind& kind) {
       kind.name, view.id, kind.title, shown(view.run, kind.name, kept.size()), grid(axis));
   bool first = true;
   for (const SampledCall* call : kept) {
-    html += fmt::format("<li tabindex=\"{}\"><div class=\"who\">{}</div>{}</li>\n", first ? 0 : -1,
-                        row_label(view.run, *call), Row(view.run, *call, axis).svg());
+    html += fmt::format("<li{} tabindex=\"{}\"><div class=\"who\">{}</div>{}</li>\n",
+                        id_of(view, *call, told), first ? 0 : -1, row_label(view.run, *call),
+                        Row(view.run, *call, axis).svg());
     first = false;
   }
   return html + "</ol></div>\n</div>\n";
@@ -254,8 +261,9 @@ std::string calls(const RunView& view) {
   }
   std::string groups;
   std::string filter = "<div class=\"filter\" role=\"group\" aria-label=\"Which calls\">";
+  std::set<CallId> told;
   for (const Kind& kind : kinds) {
-    const std::string html = group(view, kind);
+    const std::string html = group(view, kind, told);
     if (html.empty()) continue;
     groups += html;
     filter += fmt::format(

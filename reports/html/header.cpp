@@ -114,13 +114,13 @@ std::optional<Duration> time_to_recover(const sim::RunResult& run) {
 
 }  // namespace
 
-std::string header(const RunView& view, int level) {
+std::string header(const RunView& view) {
   const sim::RunResult& run = view.run;
   std::string html = fmt::format(
-      "<header>\n<p class=\"verdict\">{} <span>{}{}</span></p>\n<h{} id=\"{}-title\">{}</h{}>\n",
+      "<header>\n<p class=\"verdict\">{} <span>{}{}</span></p>\n<h1 id=\"{}-title\">{}</h1>\n",
       badge(run.verdict()), met(run),
-      run.end == sim::RunEnd::completed ? "" : fmt::format("; {}", to_string(run.end)), level,
-      view.id, escaped(run.scenario), level);
+      run.end == sim::RunEnd::completed ? "" : fmt::format("; {}", to_string(run.end)), view.id,
+      escaped(run.scenario));
   if (!run.scenario_description.empty()) {
     html += fmt::format("<p class=\"description\">{}</p>\n", escaped(run.scenario_description));
   }

@@ -69,7 +69,7 @@ std::string run_page(const RunView& view, bool is_only) {
   std::string html =
       fmt::format("<article class=\"run\" id=\"{0}\" aria-labelledby=\"{0}-title\">\n", view.id);
   if (!is_only) html += "<p class=\"back\"><a href=\"#runs\">All runs</a></p>\n";
-  html += header(view, is_only ? 1 : 2);
+  html += header(view);
   const std::string not_met = failures(view);
   html += contents(view, !not_met.empty());
   html += not_met;

@@ -21,6 +21,11 @@
       }
       if (target) target.scrollIntoView();
     }
+    const group = target ? target.closest(".calls") : null;
+    if (group) {
+      showCalls(group);
+      target.focus();
+    }
     // Whoever waits for the first words should not wait for the drawings.
     requestAnimationFrame(() => setTimeout(() => {
       for (const run of runs) {
@@ -29,9 +34,6 @@
       document.documentElement.dataset.drawn = "yes";
     }));
   }
-  addEventListener("hashchange", show);
-  show();
-
   for (const link of document.querySelectorAll("a[data-phase]")) {
     link.addEventListener("click", () => {
       const run = runs.find(({ data }) => link.hash === `#${data.id}-panels`);
@@ -86,15 +88,22 @@
     });
   }
 
-  for (const filter of document.querySelectorAll(".filter")) {
-    const buttons = [...filter.querySelectorAll("button")];
-    const choose = (button) => {
-      for (const other of buttons) other.setAttribute("aria-pressed", other === button);
-      for (const group of filter.parentElement.querySelectorAll(".calls")) {
-        group.hidden = group.dataset.kind !== button.dataset.kind;
-      }
-    };
-    for (const button of buttons) button.addEventListener("click", () => choose(button));
-    if (buttons.length) choose(buttons[0]);
+  // Shows one group of calls and hides its neighbours.
+  function showCalls(group) {
+    const section = group.parentElement;
+    for (const other of section.querySelectorAll(".calls")) other.hidden = other !== group;
+    for (const button of section.querySelectorAll(".filter button")) {
+      button.setAttribute("aria-pressed", button.dataset.kind === group.dataset.kind);
+    }
   }
+
+  for (const filter of document.querySelectorAll(".filter")) {
+    const groups = [...filter.parentElement.querySelectorAll(".calls")];
+    filter.querySelectorAll("button").forEach((button, i) =>
+      button.addEventListener("click", () => showCalls(groups[i])));
+    if (groups.length) showCalls(groups[0]);
+  }
+
+  addEventListener("hashchange", show);
+  show();
 })();

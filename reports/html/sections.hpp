@@ -9,9 +9,8 @@
 
 namespace brownout::reports::html {
 
-/// Verdict, scenario, policy, seed, digest and the command that runs the same again. The heading
-/// is of that level.
-std::string header(const RunView& view, int level);
+/// Verdict, scenario, policy, seed, digest and the command that runs the same again.
+std::string header(const RunView& view);
 
 /// What was not met or could not be decided, and why. Empty when there is nothing of the kind.
 std::string failures(const RunView& view);

@@ -49,6 +49,15 @@ std::string ends(const CallStats& total) {
   return table.html();
 }
 
+// Its number; a link where the call was kept.
+std::string call_number(const RunView& view, CallId call) {
+  const auto& samples = view.run.samples;
+  if (std::ranges::find(samples, call, &sim::SampledCall::call) == samples.end()) {
+    return grouped(call);
+  }
+  return fmt::format("<a href=\"#{}-call-{}\">{}</a>", view.id, call, grouped(call));
+}
+
 std::string errors(const RunView& view) {
   if (view.run.errors.empty()) return "<p>No attempt failed.</p>\n";
   Table table("Failed attempts that look alike",
@@ -57,7 +66,7 @@ std::string errors(const RunView& view) {
     table.row(grouped(error.count), marked(error.outcome),
               error.status == 0 ? "none" : std::to_string(error.status),
               error.route < view.run.routes.size() ? escaped(view.run.routes[error.route]) : "-",
-              clock_time(error.first_at), grouped(error.first_call));
+              clock_time(error.first_at), call_number(view, error.first_call));
   }
   return table.html();
 }

@@ -372,6 +372,18 @@ test("the filter shows one kind of calls", async (browser) => {
   }
 });
 
+test("an error leads to the first call that had it", async (browser) => {
+  const page = await open(browser, "failing");
+  const run = documentOf("failing");
+  const error = run.errors.find(({ first_call }) =>
+    run.samples.some(({ call }) => call === first_call));
+  await page.locator(".filter button[data-kind=random]").click();
+  await page.locator(`#run-1-outcomes a[href="#run-1-call-${error.first_call}"]`).first().click();
+  await page.waitForFunction(() => document.activeElement.matches(".calls li"));
+  assert.equal(await page.locator(":focus .who b").innerText(),
+    error.first_call.toLocaleString("en"));
+});
+
 test("hedges have a line of their own", async (browser) => {
   const page = await open(browser, "hedged");
   await page.locator(".filter button[data-kind=random]").click();

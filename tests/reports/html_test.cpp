@@ -255,6 +255,15 @@ TEST(HtmlCalls, ARowTellsEverythingThatHappened) {
   EXPECT_TRUE(has(page, "<title>refused: bulkhead_full, +22s</title>"));
 }
 
+TEST(HtmlCalls, AnErrorLeadsToTheFirstCallThatHadItIfItWasKept) {
+  RunResult result = failing();
+  result.errors[1].first_call = 18;
+  const std::string page = page_of(result);
+  EXPECT_TRUE(has(page, "<li id=\"run-1-call-17\" tabindex=\"0\">"));
+  EXPECT_TRUE(has(page, "<a href=\"#run-1-call-17\">17</a>"));
+  EXPECT_TRUE(has(page, "<td>18</td>")) << "it was not kept";
+}
+
 TEST(HtmlMarks, EveryOutcomeHasALetterOfItsOwn) {
   std::set<char> letters;
   for (std::size_t i = 0; i < outcome_kind_count; ++i) {

@@ -11,6 +11,7 @@
 #include "reports/html/markup.hpp"
 #include "reports/html/outcome_marks.hpp"
 #include "reports/result_document.hpp"
+#include "tests/reports/pages.hpp"
 #include "tests/reports/results.hpp"
 #include "tests/support/golden.hpp"
 
@@ -18,21 +19,6 @@ namespace brownout::reports {
 namespace {
 
 using namespace testing;
-
-// The page without what is a file of its own: uPlot, report.css, our scripts, and their hashes.
-std::string without_assets(std::string page) {
-  for (const auto& [begin, end] :
-       std::initializer_list<std::pair<std::string, std::string>>{{"<style>", "</style>"},
-                                                                  {"<script>", "</script>"},
-                                                                  {"'sha256-", "'"},
-                                                                  {"<!--", "-->"}}) {
-    for (auto at = page.find(begin); at != page.npos; at = page.find(begin, at + 1)) {
-      const auto from = at + begin.size();
-      page.erase(from, page.find(end, from) - from);
-    }
-  }
-  return page;
-}
 
 std::string page_of(const RunResult& result) {
   return without_assets(to_html({result}));

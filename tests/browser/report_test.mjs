@@ -47,8 +47,8 @@ function writeEvil(from) {
 function writePages() {
   const guide = ["--policy", "scenarios/policies/guide-layered.json"];
   const hedged = "scenarios/museum/C57-everything-is-hedged.json";
-  const stall = "scenarios/dns-30s-stall.json";
-  brownout("run", "scenarios/openai-control-plane-collapse.json", ...outputs("flagship"));
+  const stall = "scenarios/incidents/dns-30s-stall.json";
+  brownout("run", "scenarios/incidents/openai-control-plane-collapse.json", ...outputs("flagship"));
   brownout("run", stall, ...guide, ...outputs("failing"));
   brownout("run", hedged, ...outputs("hedged"));
   brownout("run", hedged, "scenarios/museum/C48-abandoned-wait-keeps-its-charge.json",

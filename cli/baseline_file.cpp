@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "reports/numbers.hpp"
+
 namespace brownout::cli {
 namespace {
 
@@ -25,7 +27,8 @@ std::string difference(const reports::Baseline& before, const reports::Baseline&
     return before.policy_digest == after.policy_digest ? "nothing changed"
                                                        : "nothing but the policy's text changed";
   }
-  return fmt::format("{} scenarios changed, {} added, {} removed", changed, added, removed);
+  return fmt::format("{} changed, {} added, {} removed", reports::count_of(changed, "scenario"),
+                     added, removed);
 }
 
 }  // namespace
@@ -57,7 +60,8 @@ Result<std::string> BaselineFile::update(const std::vector<reports::Suite>& suit
   file_.write(to_text(made));
   if (auto written = file_.commit(); !written) return tl::unexpected(written.error());
   if (!old_) {
-    return fmt::format("{} was written: {} scenarios", path_, made.scenarios.size());
+    return fmt::format("{} was written: {}", path_,
+                       reports::count_of(made.scenarios.size(), "scenario"));
   }
   return fmt::format("{} was renewed: {}", path_, difference(*old_, made));
 }

@@ -149,7 +149,7 @@ class TestCommand {
 
   void fly_all() {
     begin_suites();
-    fmt::print(report_, "{}", reports::console_suite_head(console_));
+    if (!arguments_.quiet) fmt::print(report_, "{}", reports::console_suite_head(console_));
     fly(flights_, every_seed(flights_.size(), seeds_), {arguments_.jobs, false, interrupt_},
         [this](Flown&& flown) { return take(std::move(flown)); });
     for (; lines_ < suites_.size(); ++lines_) cut_short(suites_[lines_]);

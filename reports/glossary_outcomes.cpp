@@ -251,7 +251,7 @@ constexpr Entry entries[] = {
      {"passed"}},
     {EntryKind::exit_code,
      "1",
-     "An expectation was not met.",
+     "An expectation was not met, or the gate found something worse than its baseline.",
      "The report shows it with the value found, its line in the scenario and a command that "
      "replays the run. git bisect run and CI systems take 1 for bad.",
      "",
@@ -259,7 +259,7 @@ constexpr Entry entries[] = {
      {}},
     {EntryKind::exit_code,
      "2",
-     "Bad usage, or an invalid scenario or policy: nothing was run.",
+     "Bad usage, or an invalid scenario, policy or baseline: nothing was run.",
      "A misspelt key, an unknown option, a --bind to a model that is not there. brownout "
      "check finds all of it.",
      "",
@@ -274,8 +274,8 @@ constexpr Entry entries[] = {
      {"nothing ran"}},
     {EntryKind::exit_code,
      "4",
-     "There is no verdict: an expectation found no data, or the run ended in a deadlock or "
-     "livelock.",
+     "There is no verdict: an expectation found no data, the run ended in a deadlock or "
+     "livelock, or nothing could be compared with the baseline.",
      "It never counts as passed. A hang in a scenario and a policy without a timeout is the "
      "usual cause.",
      "",

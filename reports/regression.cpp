@@ -173,6 +173,15 @@ void note_what_is_missing(const BaselineScenario& before, const Suite& suite, Su
   }
 }
 
+std::string not_run_note(const std::vector<std::string>& names) {
+  constexpr std::size_t shown = 3;
+  const auto last = names.begin() + static_cast<std::ptrdiff_t>(std::min(shown, names.size()));
+  std::string text =
+      fmt::format("the baseline has more than was run: {}", fmt::join(names.begin(), last, ", "));
+  if (names.size() > shown) text += fmt::format(" and {} others", names.size() - shown);
+  return text;
+}
+
 double mean_calls(const Suite& suite) {
   const Range range = range_of(suite, "calls");
   const Measure calls{"calls", "calls", "count"};
@@ -270,10 +279,12 @@ BaselineReview compare_with(const Baseline& baseline, const std::vector<Suite>& 
   if (!suites.empty() && suites.front().policy != baseline.policy) {
     review.notes.push_back(fmt::format("the baseline is of policy {}", baseline.policy));
   }
+  std::vector<std::string> not_run;
   for (const BaselineScenario& scenario : baseline.scenarios) {
     if (std::ranges::find(suites, scenario.name, &Suite::scenario) != suites.end()) continue;
-    review.notes.push_back(fmt::format("{} is in the baseline and was not run", scenario.name));
+    not_run.push_back(scenario.name);
   }
+  if (!not_run.empty()) review.notes.push_back(not_run_note(not_run));
   return review;
 }
 

@@ -15,7 +15,7 @@ import sys
 
 import program
 
-PAGES = ("docs/guide/first-scenario.md", "docs/reference/words.md")
+PAGES = ("docs/guide/ci.md", "docs/guide/first-scenario.md", "docs/reference/words.md")
 BLOCK = re.compile(r"```console\n(.*?)```\n", re.S)
 # How long it took is of the machine it ran on.
 SPEED = re.compile(r"simulated in [0-9.]+ s \(")

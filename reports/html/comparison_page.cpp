@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
+#include <vector>
 
 #include "reports/html/markup.hpp"
 #include "reports/html/page.hpp"
@@ -69,6 +71,12 @@ std::string bar(double part, std::string_view tone, std::string_view text) {
       tone, 100 * std::clamp(part, 0.0, 1.0), text);
 }
 
+std::vector<PolicyScore> most_available_first(const Comparison& comparison) {
+  std::vector<PolicyScore> scores = comparison.scores;
+  std::ranges::stable_sort(scores, std::greater{}, &PolicyScore::availability);
+  return scores;
+}
+
 std::string scores_table(const Comparison& comparison) {
   double most_dollars = 0;
   double most_attempts = 0;
@@ -79,7 +87,7 @@ std::string scores_table(const Comparison& comparison) {
   Table table("Policies over all scenarios, each scenario counting alike",
               {"policy", "#passed", "#availability", "#answered", "#worst", "in",
                "#attempts per call", "#$ per 1,000 calls", "#tokens wasted"});
-  for (const PolicyScore& score : comparison.scores) {
+  for (const PolicyScore& score : most_available_first(comparison)) {
     const double dollars = score.dollars_per_1000.value_or(0);
     table.row(
         escaped(score.policy) + (score.on_frontier ? " <b title=\"on the frontier\">★</b>" : ""),
@@ -146,36 +154,60 @@ std::string axes(const Scale& cost, const Scale& availability) {
              (left + right) / 2, bottom + 34);
 }
 
-// Points of policies; those on the frontier are joined and named.
-std::string points(const Comparison& comparison, const Scale& cost, const Scale& availability) {
-  std::vector<const PolicyScore*> frontier;
-  std::string dots;
-  for (std::size_t i = 0; i < comparison.scores.size(); ++i) {
-    const PolicyScore& score = comparison.scores[i];
-    if (!score.dollars_per_1000) continue;
-    const double x = cost.at(*score.dollars_per_1000, left, right);
-    const double y = availability.at(score.availability, bottom, top);
-    if (score.on_frontier) frontier.push_back(&score);
-    dots += fmt::format(
-        "<g class=\"{0}\" tabindex=\"0\"><title>{1}: {2} available, ${3:.2f} per 1,000 calls, "
-        "{4:.2f} attempts per call</title>",
-        score.on_frontier ? "best" : "rest", escaped(score.policy), share(score.availability),
-        *score.dollars_per_1000, score.attempts_per_call);
-    dots += score.on_frontier
-                ? fmt::format("<path d=\"M{0:.1f} {1:.1f}l6 6l-6 6l-6 -6z\"/>", x, y - 6)
-                : fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\"/>", x, y);
-    const bool at_the_end = x > (left + right) / 2;
-    dots += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\"{}>{}</text></g>\n",
-                        at_the_end ? x - 9 : x + 9, y + 4, at_the_end ? " text-anchor=\"end\"" : "",
-                        score.on_frontier ? escaped(score.policy) : std::to_string(i + 1));
+// Where names stand already, so that none is written over another.
+class Labels {
+ public:
+  /// The text at (x, y), or nothing where it does not fit: the point's title says it too.
+  std::string place(double x, double y, const std::string& text) {
+    const double width = 6.6 * static_cast<double>(text.size());
+    for (const bool before : {false, true}) {
+      const Box box = before ? Box{x - 9 - width, y, width} : Box{x + 9, y, width};
+      const bool inside = box.x >= left && box.x + box.width <= right;
+      const auto overlaps = [&](const Box& other) {
+        return std::abs(other.y - box.y) < 12 && box.x < other.x + other.width &&
+               other.x < box.x + box.width;
+      };
+      if (!inside || std::ranges::any_of(taken_, overlaps)) continue;
+      taken_.push_back(box);
+      return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\"{}>{}</text>", before ? x - 9 : x + 9,
+                         y + 4, before ? " text-anchor=\"end\"" : "", escaped(text));
+    }
+    return "";
   }
-  std::ranges::sort(frontier, {},
-                    [](const PolicyScore* score) { return *score->dollars_per_1000; });
+
+ private:
+  struct Box {
+    double x;
+    double y;
+    double width;
+  };
+  std::vector<Box> taken_;
+};
+
+std::string point(const PolicyScore& score, double x, double y, Labels& labels) {
+  const std::string shape =
+      score.on_frontier ? fmt::format("<path d=\"M{:.1f} {:.1f}l6 6l-6 6l-6 -6z\"/>", x, y - 6)
+                        : fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\"/>", x, y);
+  return fmt::format(
+      "<g class=\"{}\" tabindex=\"0\"><title>{}: {} available, ${:.2f} per 1,000 calls, {:.2f} "
+      "attempts per call</title>{}{}</g>\n",
+      score.on_frontier ? "best" : "rest", escaped(score.policy), share(score.availability),
+      *score.dollars_per_1000, score.attempts_per_call, shape, labels.place(x, y, score.policy));
+}
+
+// Points of policies, the most available first; those on the frontier are joined.
+std::string points(const Comparison& comparison, const Scale& cost, const Scale& availability) {
   std::string line;
-  for (const PolicyScore* score : frontier) {
-    line += fmt::format("{}{:.1f},{:.1f}", line.empty() ? "" : " ",
-                        cost.at(*score->dollars_per_1000, left, right),
-                        availability.at(score->availability, bottom, top));
+  std::string dots;
+  Labels labels;
+  for (const bool best : {true, false}) {
+    for (const PolicyScore& score : most_available_first(comparison)) {
+      if (!score.dollars_per_1000 || score.on_frontier != best) continue;
+      const double x = cost.at(*score.dollars_per_1000, left, right);
+      const double y = availability.at(score.availability, bottom, top);
+      if (best) line += fmt::format("{}{:.1f},{:.1f}", line.empty() ? "" : " ", x, y);
+      dots += point(score, x, y, labels);
+    }
   }
   return fmt::format("<polyline class=\"frontier\" points=\"{}\"/>\n", line) + dots;
 }

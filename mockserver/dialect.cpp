@@ -161,12 +161,34 @@ std::string grouped(std::int64_t number) {
   return text;
 }
 
-std::string try_again(const ErrorFacts& facts) {
+// The wait that a message tells, if it tells one.
+std::optional<Duration> wait_of(const ErrorFacts& facts) {
   std::optional<Duration> wait = facts.retry_after;
   if (is_bucket(facts.hit.limit)) wait = facts.hit.refusal.wait;
-  if (!wait || *wait == forever) return {};
+  if (wait && *wait == forever) wait.reset();
+  return wait;
+}
+
+std::string try_again(const ErrorFacts& facts) {
+  const auto wait = wait_of(facts);
+  if (!wait) return {};
   const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(*wait);
   return "Please try again in " + go_duration(rounded) + ". ";
+}
+
+// Gemini's words, which are in nanoseconds and without hours.
+std::string retry_in(const ErrorFacts& facts) {
+  const auto wait = wait_of(facts);
+  if (!wait) return {};
+  const std::int64_t ns = wait->count();
+  return fmt::format("Please retry in {}.{:09}s.", ns / 1'000'000'000, ns % 1'000'000'000);
+}
+
+// Azure's, in whole seconds. A day where nothing is known: the captured message of a daily quota.
+std::int64_t retry_seconds(const ErrorFacts& facts) {
+  const auto wait = wait_of(facts);
+  if (wait) return std::chrono::ceil<std::chrono::seconds>(*wait).count();
+  return facts.kind == OutcomeKind::daily_limited ? 86'400 : 1;
 }
 
 }  // namespace
@@ -200,17 +222,23 @@ ErrorShape error_shape(DialectId id, OutcomeKind kind, LimitKind limit) {
 }
 
 std::string error_message(DialectId id, const ErrorFacts& facts) {
-  const ErrorShape shape = error_shape(id, facts.kind, facts.hit.limit);
+  return error_message(id, error_shape(id, facts.kind, facts.hit.limit), facts);
+}
+
+std::string error_message(DialectId id, const ErrorShape& shape, const ErrorFacts& facts) {
   const Refusal& refusal = facts.hit.refusal;
-  return fmt::format(fmt::runtime(shape.message),                        //
-                     fmt::arg("model", facts.model),                     //
-                     fmt::arg("metric", metric(id, facts.hit.limit)),    //
-                     fmt::arg("limit", refusal.limit),                   //
-                     fmt::arg("grouped_limit", grouped(refusal.limit)),  //
-                     fmt::arg("used", refusal.used),                     //
-                     fmt::arg("requested", refusal.requested),           //
-                     fmt::arg("try_again", try_again(facts)),            //
-                     fmt::arg("tokens", facts.input_tokens),             //
+  return fmt::format(fmt::runtime(shape.message),                                       //
+                     fmt::arg("model", facts.model),                                    //
+                     fmt::arg("metric", metric(id, facts.hit.limit)),                   //
+                     fmt::arg("limit", refusal.limit),                                  //
+                     fmt::arg("limit_or_20", refusal.limit != 0 ? refusal.limit : 20),  //
+                     fmt::arg("grouped_limit", grouped(refusal.limit)),                 //
+                     fmt::arg("used", refusal.used),                                    //
+                     fmt::arg("requested", refusal.requested),                          //
+                     fmt::arg("try_again", try_again(facts)),                           //
+                     fmt::arg("retry_in", retry_in(facts)),                             //
+                     fmt::arg("retry_seconds", retry_seconds(facts)),                   //
+                     fmt::arg("tokens", facts.input_tokens),                            //
                      fmt::arg("status", facts.status != 0 ? facts.status : shape.status));
 }
 

@@ -75,6 +75,8 @@ struct ErrorFacts {
 /// The `message` (for bad_gateway the HTML page) a provider sends. Waits are rounded up to
 /// milliseconds, as the captured ones are.
 std::string error_message(DialectId id, const ErrorFacts& facts);
+/// The same for a shape that is not of the dialect's own table.
+std::string error_message(DialectId id, const ErrorShape& shape, const ErrorFacts& facts);
 
 /// As Go's time.Duration prints itself, which is what these providers send: "0s", "644ms",
 /// "9.816s", "6m0s", "24h0m0s". Unlike format_duration() it keeps trailing zero units.

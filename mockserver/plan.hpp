@@ -10,6 +10,7 @@
 #include "engine/core/time.hpp"
 #include "mockserver/bucket.hpp"
 #include "mockserver/dialect.hpp"
+#include "mockserver/wire_fault.hpp"
 
 namespace brownout::mock {
 
@@ -19,6 +20,15 @@ using ModelId = std::uint16_t;
 /// Index of a fault in its Script, counted through all phases in file order.
 using FaultId = std::uint16_t;
 inline constexpr FaultId no_fault = 0xFFFF;
+
+/// What happened to a reply on the wire; no word: nothing did, or the outcome itself says it.
+struct WireFault {
+  WireWord word = WireWord::none;
+  WirePoint point{};
+};
+
+/// A token's text is so many bytes of UTF-8, whichever token it is.
+inline constexpr std::int64_t token_bytes = 8;
 
 /// All durations count from the plan's start: the arrival of the request, or the instant it left
 /// the queue. Trivially copyable.
@@ -42,13 +52,16 @@ struct Plan {
   Duration first_token{};  ///< when generation yields its first token, streamed or not
   Duration last_token{};   ///< when the whole reply would be generated
   Duration first_byte{};   ///< without streaming the same as `complete`
-  Duration complete{};     ///< the last byte, the error, or the cut
+  Duration complete{};     ///< the last byte, the error, or the cut; `forever` for a stall
 
   std::optional<Duration> retry_after{};
   std::optional<bool> should_retry{};
   FaultId fault = no_fault;  ///< the fault that decided the outcome
   LimitHit hit{};            ///< the limit that refused it
   RateLimits told{};         ///< what the answer's headers tell of the limits
+  RateLimit told_input{};    ///< of `told.tokens`, the part of input, where it is limited apart
+  RateLimit told_output{};   ///< of `told.tokens`, the part of output
+  WireFault wire{};
 
   bool cut() const { return generates && kind != OutcomeKind::success; }
 };

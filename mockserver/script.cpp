@@ -87,9 +87,13 @@ std::string FaultSpec::to_string() const {
       case FaultEffect::latency:
         text = "latency";
         break;
+      case FaultEffect::wire:
+        text = brownout::mock::to_string(wire);
+        break;
     }
   }
   text += " on " + on;
+  if (at) text += ", at " + at->to_string();
   if (effect == FaultEffect::latency) {
     if (add.mean() > 0) text += ", add " + add.to_string();
     if (multiply != 1) text += fmt::format(", multiply {}", multiply);

@@ -17,6 +17,7 @@
 #include "mockserver/dialect.hpp"
 #include "mockserver/distribution.hpp"
 #include "mockserver/plan.hpp"
+#include "mockserver/wire_fault.hpp"
 
 namespace brownout::mock {
 
@@ -89,6 +90,7 @@ enum class FaultEffect : std::uint8_t {
   unreachable,  ///< no connection comes about, nor a refusal: packets are lost
   hang,         ///< accepts and never answers
   latency,      ///< slows the answer down, whatever it is
+  wire,         ///< something happens to the answer on its way
 };
 
 /// Which of the requests that match it a fault hits.
@@ -112,6 +114,8 @@ struct FaultSpec {
   /// `after_share` is given.
   bool mid_stream = false;
   std::optional<std::int64_t> after_share;  ///< billionths of the output; absent: drawn uniformly
+  std::optional<WirePoint> at;              ///< instead of a share of the output
+  WireWord wire = WireWord::none;           ///< for wire
 
   Distribution add;     ///< for latency
   double multiply = 1;  ///< for latency
@@ -126,8 +130,11 @@ struct FaultSpec {
 
   /// Whether `kind`, caused by this fault, breaks a reply off instead of replacing it.
   bool breaks_off(OutcomeKind which) const {
+    if (effect == FaultEffect::wire && !mid_stream) return !replaces_reply(wire, wire_point());
     return mid_stream || which == OutcomeKind::stream_truncated;
   }
+  /// Where `wire` happens, unless after a share of the output. Requires: effect is wire.
+  WirePoint wire_point() const { return at.value_or(wire_rule(wire).standard.value_or(WirePoint{})); }
   /// The entry for the n-th matching request (from 0). Requires: trigger is sequence.
   OutcomeKind entry(std::int64_t n) const;
   bool affects(ModelId model) const;

@@ -34,11 +34,37 @@ Duration rounded_up(Duration time, Duration grain) {
   return (time + grain - Duration{1}) / grain * grain;
 }
 
+// Absent parts do not count.
+RateLimit sum(const RateLimit& a, const RateLimit& b) {
+  if (a.limit < 0) return b;
+  if (b.limit < 0) return a;
+  return {.limit = a.limit + b.limit,
+          .remaining = a.remaining + b.remaining,
+          .reset_ns = std::max(a.reset_ns, b.reset_ns)};
+}
+
 // What an answer's headers say about coming back.
 void give_hints(Plan& plan, const FaultSpec& spec) {
   if (plan.status < 400) return;
   plan.retry_after = spec.retry_after;
   plan.should_retry = spec.should_retry;
+}
+
+// Neither headers nor a body: the connection is refused, breaks or hangs.
+Plan unanswered(const ProviderRequest& request, WireWord word, const WirePoint& point) {
+  Plan plan{.model = request.model, .stream = request.stream};
+  plan.status = 0;
+  plan.kind = OutcomeKind::connection;
+  plan.wire = {.word = word, .point = point};
+  if (word != WireWord::hang) return plan;
+  plan.kind = OutcomeKind::timed_out;
+  plan.hang = true;
+  plan.first_byte = plan.complete = forever;
+  return plan;
+}
+
+Plan unanswered(const ProviderRequest& request, WireWord word) {
+  return unanswered(request, word, *wire_rule(word).standard);
 }
 
 }  // namespace
@@ -183,16 +209,19 @@ Arrival ScriptedProvider::admit(const Claim& fault, const Rules& rules,
 // Where input and output are limited apart, the headers of tokens add the two up: Anthropic's
 // documentation of anthropic-ratelimit-tokens-remaining.
 Plan ScriptedProvider::told(const Model& model, Plan plan, Instant now) {
-  const auto add = [now](const std::optional<Bucket>& bucket, RateLimit& to) {
-    if (!bucket) return;
-    const bool first = to.limit < 0;
-    to.limit = bucket->limit() + (first ? 0 : to.limit);
-    to.remaining = bucket->remaining(now) + (first ? 0 : to.remaining);
-    to.reset_ns = std::max(to.reset_ns, bucket->reset_after(now).count());
+  const auto state = [now](const std::optional<Bucket>& bucket) {
+    if (!bucket) return RateLimit{};
+    return RateLimit{.limit = bucket->limit(),
+                     .remaining = bucket->remaining(now),
+                     .reset_ns = bucket->reset_after(now).count()};
   };
-  add(model.requests, plan.told.requests);
-  add(model.tokens, plan.told.tokens);
-  add(model.output, plan.told.tokens);
+  plan.told.requests = state(model.requests);
+  const RateLimit tokens = state(model.tokens);
+  const RateLimit output = state(model.output);
+  plan.told.tokens = sum(tokens, output);
+  if (model.accounting->reserves_max_tokens) return plan;
+  plan.told_input = tokens;
+  plan.told_output = output;
   return plan;
 }
 
@@ -317,16 +346,17 @@ Plan ScriptedProvider::plan_claimed(const Claim& claim, const Rules& rules,
   Plan plan{.model = request.model, .stream = request.stream};
   switch (spec.effect) {
     case FaultEffect::outage:
-      plan.kind = OutcomeKind::connection;
-      plan.status = 0;
+      plan = unanswered(request, WireWord::refuse);
       break;
     case FaultEffect::unreachable:
+      plan = unanswered(request, WireWord::hang, {.place = WirePoint::Place::before_accept});
+      plan.connects = false;
+      break;
     case FaultEffect::hang:
-      plan.kind = OutcomeKind::timed_out;
-      plan.status = 0;
-      plan.hang = true;
-      plan.connects = spec.effect == FaultEffect::hang;
-      plan.first_byte = plan.complete = forever;
+      plan = unanswered(request, WireWord::hang);
+      break;
+    case FaultEffect::wire:
+      plan = plan_wire(spec, rules, request, at);
       break;
     case FaultEffect::error:
     case FaultEffect::latency:
@@ -336,6 +366,18 @@ Plan ScriptedProvider::plan_claimed(const Claim& claim, const Rules& rules,
       break;
   }
   plan.fault = claim.fault;
+  return plan;
+}
+
+// A fault on the wire that stands in the place of a reply.
+Plan ScriptedProvider::plan_wire(const FaultSpec& spec, const Rules& rules,
+                                 const ProviderRequest& request, Duration at) {
+  const WirePoint point = spec.wire_point();
+  const bool page = spec.wire == WireWord::html || spec.wire == WireWord::empty_body;
+  if (!page && spec.wire != WireWord::garbage) return unanswered(request, spec.wire, point);
+  Plan plan = plan_answer(OutcomeKind::malformed_reply, rules, request, at);
+  if (!page) plan.status = 0;
+  plan.wire = {.word = spec.wire, .point = point};
   return plan;
 }
 
@@ -397,20 +439,16 @@ Plan ScriptedProvider::plan_reply(const Claim& claim, const Rules& rules,
 void ScriptedProvider::break_off(Plan& plan, const Claim& claim, const ProviderRequest& request) {
   const FaultSpec& spec = *claim.spec;
   const Model& model = models_[request.model];
+  const WirePoint point = break_point(plan, spec, request);
+  const bool hit = spec.effect == FaultEffect::wire
+                       ? happen(spec.wire, point, model.spec->dialect, plan)
+                       : end_at(point, plan);
+  if (!hit) return;
   ++counts_[claim.fault].injected;
   plan.fault = claim.fault;
+  if (spec.effect == FaultEffect::wire) return;
   plan.kind = claim.kind;
-  std::int64_t share = 0;
-  if (spec.after_share) {
-    share = *spec.after_share;
-  } else {
-    Draws draws = model.cut_point.at(request.call, request.nth);
-    share = static_cast<std::int64_t>(draws.below(billion));
-  }
-  plan.delivered_tokens = static_cast<std::uint32_t>(plan.output_tokens * share / billion);
-  const bool all = plan.delivered_tokens == plan.output_tokens;
-  plan.complete = all ? plan.last_token : token_at(plan, plan.delivered_tokens);
-  if (plan.stream) return;
+  if (plan.stream && has_begun(point, plan)) return;
   // Nothing has been sent yet: the failure takes its plain form. A body cut short is a connection
   // that closed before its answer was complete.
   plan.first_byte = plan.complete;
@@ -418,6 +456,20 @@ void ScriptedProvider::break_off(Plan& plan, const Claim& claim, const ProviderR
   plan.status = error_shape(model.spec->dialect, plan.kind).status;
   if (spec.status != 0) plan.status = spec.status;
   give_hints(plan, spec);
+}
+
+WirePoint ScriptedProvider::break_point(const Plan& plan, const FaultSpec& spec,
+                                        const ProviderRequest& request) const {
+  if (spec.effect == FaultEffect::wire && !spec.mid_stream) return spec.wire_point();
+  if (spec.at) return *spec.at;
+  std::int64_t share = 0;
+  if (spec.after_share) {
+    share = *spec.after_share;
+  } else {
+    Draws draws = models_[request.model].cut_point.at(request.call, request.nth);
+    share = static_cast<std::int64_t>(draws.below(billion));
+  }
+  return {.place = WirePoint::Place::frames, .amount = plan.output_tokens * share / billion};
 }
 
 // Ending

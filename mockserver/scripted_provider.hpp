@@ -14,8 +14,9 @@
 //
 // A fault that answers in the model's place (an error, an outage, a hang, a lost way) ends the way
 // there: before the limits it charges nothing, after them it still takes no slot. A fault that
-// breaks a reply off is decided in step 1 or 3 like any other, but its request goes on to the end,
-// because the model works on it. If a limit refuses it, the fault is not injected.
+// breaks a reply off, or damages it on its way, is decided in step 1 or 3 like any other, but its
+// request goes on to the end, because the model works on it. If a limit refuses it, or the reply
+// does not come as far as the fault's point, the fault is not injected.
 //
 // An answer tells of the limits what is left once its request has been charged or refused; a fault
 // that answers before the limits tells nothing.
@@ -188,6 +189,8 @@ class ScriptedProvider {
 
   Plan plan_claimed(const Claim& claim, const Rules& rules, const ProviderRequest& request,
                     Duration at);
+  Plan plan_wire(const FaultSpec& spec, const Rules& rules, const ProviderRequest& request,
+                 Duration at);
   Plan plan_refused(const LimitHit& hit, const Rules& rules, const ProviderRequest& request,
                     Duration at);
   Plan plan_answer(OutcomeKind kind, const Rules& rules, const ProviderRequest& request,
@@ -195,6 +198,8 @@ class ScriptedProvider {
   Plan plan_reply(const Claim& claim, const Rules& rules, const ProviderRequest& request,
                   Duration at);
   void break_off(Plan& plan, const Claim& claim, const ProviderRequest& request);
+  WirePoint break_point(const Plan& plan, const FaultSpec& spec,
+                        const ProviderRequest& request) const;
   std::optional<Start> release(const Plan& plan, std::uint32_t generated, Instant now);
 
   const Script* script_;

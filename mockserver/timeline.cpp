@@ -129,6 +129,7 @@ class FaultReader {
     read_trigger();
     read_answer();
     read_after_share();
+    read_at();
     read_after_limits();
     object_.finish();
     return std::move(fault_);
@@ -170,6 +171,8 @@ class FaultReader {
       read_true(*chosen, FaultEffect::hang);
     } else if (chosen_key == "latency") {
       read_latency(*chosen);
+    } else if (chosen_key == "wire") {
+      read_wire(*chosen);
     } else {
       read_sequence(*chosen);
     }
@@ -193,6 +196,14 @@ class FaultReader {
     if (read_bool(node, problems_, value) && !value) {
       refuse(node, "this fault does nothing", "leave it out, or say true");
     }
+  }
+
+  void read_wire(const Node& node) {
+    fault_.effect = FaultEffect::wire;
+    std::size_t word = 0;
+    if (!read_word(node, problems_, wire_words(), word)) return;
+    fault_.wire = static_cast<WireWord>(word + 1);
+    fault_.kind = OutcomeKind::success;
   }
 
   void read_latency(const Node& node) {
@@ -339,11 +350,13 @@ class FaultReader {
              "for a reply that breaks off: \"error\": \"stream_truncated\"");
       return;
     }
-    if (!is_error_ && !truncates) {
+    const bool in_reply = fault_.wire != WireWord::none &&
+                          wire_rule(fault_.wire).allows(WirePoint::Place::frames);
+    if (!is_error_ && !truncates && !in_reply) {
       refuse(*node, "\"after_share\" has no effect on this fault");
       return;
     }
-    fault_.mid_stream = is_error_;
+    fault_.mid_stream = is_error_ || in_reply;
     if (node->type == Node::Type::string) {
       std::size_t word = 0;
       read_word(*node, problems_, {"uniform"}, word);
@@ -353,16 +366,95 @@ class FaultReader {
     if (read_fraction(*node, after)) fault_.after_share = after;
   }
 
+  // Where it happens: a place, or a count of what has left by then.
+  void read_at() {
+    const Node* node = object_.optional("at");
+    if (node == nullptr) return;
+    const bool wire = fault_.wire != WireWord::none;
+    const bool breaks = is_error_ && fault_.kind != OutcomeKind::connection;
+    if (!breaks && (!wire || wire_rule(fault_.wire).places == 0)) {
+      // An unknown word has been complained about already.
+      if (fault_.effect == FaultEffect::wire && !wire) return;
+      if (is_error_) {
+        refuse(*node, "a connection fails before the reply begins",
+               "for one that breaks later: \"wire\": \"reset\"");
+        return;
+      }
+      refuse(*node, "\"at\" has no effect on this fault");
+      return;
+    }
+    WirePoint point;
+    if (!read_point(*node, wire ? wire_rule(fault_.wire).places : error_places, point)) return;
+    if (fault_.mid_stream) {
+      refuse(*node, "a fault has either \"after_share\" or \"at\"");
+      return;
+    }
+    fault_.at = point;
+    fault_.mid_stream = is_error_;
+  }
+
+  bool read_point(const Node& node, std::uint8_t allowed, WirePoint& point) {
+    std::vector<std::string_view> words;
+    std::vector<std::string_view> counts;
+    for (std::size_t i = 0; i < wire_place_count; ++i) {
+      if ((allowed >> i & 1U) == 0) continue;
+      (takes_amount(static_cast<WirePoint::Place>(i)) ? counts : words).push_back(wire_places()[i]);
+    }
+    if (node.type == Node::Type::object && !counts.empty()) return read_count(node, counts, point);
+    std::size_t word = 0;
+    if (!read_word(node, problems_, words, word)) return false;
+    point.place = place_of(words[word]);
+    return true;
+  }
+
+  bool read_count(const Node& node, const std::vector<std::string_view>& counts,
+                  WirePoint& point) {
+    if (node.members.size() != 1) {
+      refuse(node, "a point has exactly one measure",
+             fmt::format("one of: {}", fmt::join(counts, ", ")));
+      return false;
+    }
+    const Node::Member& member = node.members.front();
+    if (std::find(counts.begin(), counts.end(), member.key) == counts.end()) {
+      problems_.add(*node.document, member.key_span,
+                    fmt::format("this fault cannot happen at \"{}\"", member.key),
+                    expected_one_of(member.key, counts));
+      return false;
+    }
+    point.place = place_of(member.key);
+    if (point.place != WirePoint::Place::time) {
+      return read_integer(member.value, problems_, point.amount, 1, most_first);
+    }
+    Duration time{};
+    if (!read_duration(member.value, problems_, time, Duration{1})) return false;
+    point.amount = time.count();
+    return true;
+  }
+
+  static WirePoint::Place place_of(std::string_view word) {
+    const auto& places = wire_places();
+    const auto found = std::find(places.begin(), places.end(), word);
+    return static_cast<WirePoint::Place>(found - places.begin());
+  }
+
   void read_after_limits() {
     const Node* node = object_.optional("after_limits");
     if (node == nullptr || !read_bool(*node, problems_, fault_.after_limits)) return;
-    const bool applies = fault_.effect == FaultEffect::error || fault_.effect == FaultEffect::hang;
+    const bool applies = fault_.effect == FaultEffect::error ||
+                         fault_.effect == FaultEffect::hang ||
+                         (fault_.effect == FaultEffect::wire && fault_.wire != WireWord::refuse);
     if (fault_.after_limits && !applies)
       refuse(*node, "\"after_limits\" has no effect on this fault");
   }
 
-  static constexpr std::array<std::string_view, 6> effects{"error", "outage",  "unreachable",
-                                                           "hang",  "latency", "sequence"};
+  static constexpr std::array<std::string_view, 7> effects{
+      "error", "outage", "unreachable", "hang", "latency", "sequence", "wire"};
+  // An error is an answer of its own until the headers of another have left.
+  static constexpr std::uint8_t error_places =
+      1U << static_cast<unsigned>(WirePoint::Place::after_headers) |
+      1U << static_cast<unsigned>(WirePoint::Place::frames) |
+      1U << static_cast<unsigned>(WirePoint::Place::time) |
+      1U << static_cast<unsigned>(WirePoint::Place::final_frame);
   static constexpr Duration longest_flap = std::chrono::hours{24 * 365};
 
   const Node& node_;

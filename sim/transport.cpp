@@ -193,12 +193,17 @@ Instant SimTransport::Flight::limit_on_plan() const {
   const Instant first_byte = first_output_at();
   Instant limit = limits.end;
   if (first_byte >= first_token_limit()) limit = std::min(limit, first_token_limit());
-  // Tokens are evenly spaced, and a break comes where the next would: either the first gap breaks
-  // the idle limit or none does.
+  // Tokens are evenly spaced, and a break comes no later than the next would: either the first gap
+  // breaks the idle limit or, unless the stream stalls, none does.
   if (plan_.stream && plan_.delivered_tokens > 0) {
     const Duration next = plan_.delivered_tokens > 1 ? token_at(plan_, 1) : plan_.complete;
     const Duration gap = next - plan_.first_token;
-    if (gap >= limits.idle) limit = std::min(limit, after(first_byte, limits.idle));
+    if (gap >= limits.idle) {
+      limit = std::min(limit, after(first_byte, limits.idle));
+    } else if (plan_.complete == forever) {
+      const Instant last = after(plan_started_, token_at(plan_, plan_.delivered_tokens - 1));
+      limit = std::min(limit, after(after(last, back_), limits.idle));
+    }
   }
   return limit;
 }

@@ -4,7 +4,7 @@
 // draws. A server plays what it gets from here; a test reads it.
 //
 // What it takes to be believed is data: bodies, header names and frames of each endpoint are tables
-// (dialect.cpp, frames_*.cpp), and a fault on the wire is one transformation for all of them
+// (forms_*.cpp, headers.cpp, dialect.cpp), and a fault on the wire is one transformation for all of them
 // (see WireWord).
 //
 // A completion is made of tokens of exactly `token_bytes` bytes of UTF-8, from a fixed list in
@@ -22,8 +22,6 @@
 #include "mockserver/plan.hpp"
 
 namespace brownout::mock::wire {
-
-inline constexpr std::size_t token_bytes = 8;
 
 /// What a request was sent to, which decides the form of every answer to it.
 enum class Endpoint : std::uint8_t {
@@ -47,7 +45,8 @@ struct RequestFacts {
   bool tool_required = false;      ///< `tool_choice` asks for a call; else one reply in four is one
   /// Decides ids, which text, and whether a tool is called. Equal seeds give equal bytes.
   std::uint64_t id_seed = 0;
-  bool keep_alive = true;  ///< the client is willing, and speaks HTTP/1.1
+  bool keep_alive = true;   ///< the client wants the connection to stay
+  bool chunked = true;      ///< the client understands chunks: it speaks HTTP/1.1
 };
 
 /// What the reply depends on that neither request nor plan knows.
@@ -88,7 +87,7 @@ using Header = std::pair<std::string_view, std::string>;
 class WireReply {
  public:
   class Source;
-  WireReply(std::unique_ptr<Source> source);
+  explicit WireReply(std::unique_ptr<Source> source);
   WireReply(WireReply&&) noexcept;
   WireReply& operator=(WireReply&&) noexcept;
   ~WireReply();
@@ -96,15 +95,17 @@ class WireReply {
   /// The next piece, into `piece` (whose memory is used again). False when there is none.
   bool next(Piece& piece);
 
+  void set_source(std::unique_ptr<Source> source);
+
   std::uint16_t status = 0;  ///< 0: no HTTP answer is sent
   /// As sent, in order, names in lower case; without those of the transfer (content-length,
   /// transfer-encoding, connection, date).
   std::vector<Header> headers;
   Ending ending = Ending::keep_alive;
   Duration ends{};  ///< not before the last piece; `forever` for a hang
-  /// Where in the life of a connection a reply without pieces breaks: before it is accepted, before
-  /// the request is read, or instead of the headers. See FaultSpec.
-  WirePoint point{};
+  /// Where a reply without pieces breaks: before its connection is accepted, before the request is
+  /// read, or instead of the headers.
+  WirePoint::Place place = WirePoint::Place::before_headers;
 
  private:
   std::unique_ptr<Source> source_;

@@ -134,7 +134,9 @@ struct FaultSpec {
     return mid_stream || which == OutcomeKind::stream_truncated;
   }
   /// Where `wire` happens, unless after a share of the output. Requires: effect is wire.
-  WirePoint wire_point() const { return at.value_or(wire_rule(wire).standard.value_or(WirePoint{})); }
+  WirePoint wire_point() const {
+    return at.value_or(wire_rule(wire).standard.value_or(WirePoint{}));
+  }
   /// The entry for the n-th matching request (from 0). Requires: trigger is sequence.
   OutcomeKind entry(std::int64_t n) const;
   bool affects(ModelId model) const;

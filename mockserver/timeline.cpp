@@ -350,8 +350,8 @@ class FaultReader {
              "for a reply that breaks off: \"error\": \"stream_truncated\"");
       return;
     }
-    const bool in_reply = fault_.wire != WireWord::none &&
-                          wire_rule(fault_.wire).allows(WirePoint::Place::frames);
+    const bool in_reply =
+        fault_.wire != WireWord::none && wire_rule(fault_.wire).allows(WirePoint::Place::frames);
     if (!is_error_ && !truncates && !in_reply) {
       refuse(*node, "\"after_share\" has no effect on this fault");
       return;
@@ -401,14 +401,18 @@ class FaultReader {
       (takes_amount(static_cast<WirePoint::Place>(i)) ? counts : words).push_back(wire_places()[i]);
     }
     if (node.type == Node::Type::object && !counts.empty()) return read_count(node, counts, point);
+    if (words.empty()) {
+      refuse(node, fmt::format("expected an object but found {}", describe(node.type)),
+             fmt::format("one of: {}", fmt::join(counts, ", ")));
+      return false;
+    }
     std::size_t word = 0;
     if (!read_word(node, problems_, words, word)) return false;
     point.place = place_of(words[word]);
     return true;
   }
 
-  bool read_count(const Node& node, const std::vector<std::string_view>& counts,
-                  WirePoint& point) {
+  bool read_count(const Node& node, const std::vector<std::string_view>& counts, WirePoint& point) {
     if (node.members.size() != 1) {
       refuse(node, "a point has exactly one measure",
              fmt::format("one of: {}", fmt::join(counts, ", ")));

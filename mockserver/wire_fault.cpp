@@ -18,9 +18,8 @@ constexpr std::uint8_t at(Place place) {
   return static_cast<std::uint8_t>(1U << static_cast<unsigned>(place));
 }
 
-constexpr std::uint8_t within =
-    at(Place::after_headers) | at(Place::frames) | at(Place::bytes) | at(Place::time) |
-    at(Place::final_frame);
+constexpr std::uint8_t within = at(Place::after_headers) | at(Place::frames) | at(Place::bytes) |
+                                at(Place::time) | at(Place::final_frame);
 constexpr std::uint8_t from_accept = at(Place::after_accept) | at(Place::before_headers);
 constexpr std::uint8_t on_frames = at(Place::frames) | at(Place::final_frame);
 
@@ -32,19 +31,19 @@ constexpr WirePoint first_frame{Place::frames, 1};
 constexpr std::array<WireRule, wire_word_count> rules{{
     {},
     {at(Place::before_accept), WirePoint{Place::before_accept, 0}, true, true},  // refuse
-    {from_accept | within, before_headers, true, true},                         // reset
-    {from_accept | within, before_headers, true, true},                         // close
-    {from_accept, before_headers, true, true},                                  // hang
-    {within, after_headers, true, true},                                        // stall
-    {at(Place::before_headers) | within, before_headers, true, true},           // garbage
-    {0, std::nullopt, true, true},                                              // html
-    {0, std::nullopt, true, true},                                              // empty_body
-    {0, std::nullopt, true, true},   // wrong_content_type
-    {on_frames, first_frame, true, true},  // invalid_json
-    {0, std::nullopt, true, false},        // short_body
-    {on_frames, first_frame, false, true},  // half_frame
-    {0, std::nullopt, false, true},         // missing_finish
-    {0, std::nullopt, false, true},         // missing_done
+    {from_accept | within, before_headers, true, true},                          // reset
+    {from_accept | within, before_headers, true, true},                          // close
+    {from_accept, before_headers, true, true},                                   // hang
+    {within, after_headers, true, true},                                         // stall
+    {at(Place::before_headers) | within, before_headers, true, true},            // garbage
+    {0, std::nullopt, true, true},                                               // html
+    {0, std::nullopt, true, true},                                               // empty_body
+    {0, std::nullopt, true, true},                  // wrong_content_type
+    {on_frames, first_frame, true, true},           // invalid_json
+    {0, std::nullopt, true, false},                 // short_body
+    {on_frames, first_frame, false, true},          // half_frame
+    {0, std::nullopt, false, true},                 // missing_finish
+    {0, std::nullopt, false, true},                 // missing_done
     {at(Place::frames), first_frame, false, true},  // duplicate_frame
     {0, std::nullopt, true, true},                  // sliced
     {0, std::nullopt, true, true},                  // slow_bytes
@@ -136,10 +135,13 @@ std::string_view to_string(WireWord word) {
 
 const std::vector<std::string_view>& wire_words() {
   static const std::vector<std::string_view> words{
-      "refuse",       "reset",      "close",      "hang",           "stall",
-      "garbage",      "html",       "empty_body", "wrong_content_type", "invalid_json",
-      "short_body",   "half_frame", "missing_finish", "missing_done", "duplicate_frame",
-      "sliced",       "slow_bytes", "crlf",       "comments"};
+      "refuse",         "reset",        "close",
+      "hang",           "stall",        "garbage",
+      "html",           "empty_body",   "wrong_content_type",
+      "invalid_json",   "short_body",   "half_frame",
+      "missing_finish", "missing_done", "duplicate_frame",
+      "sliced",         "slow_bytes",   "crlf",
+      "comments"};
   return words;
 }
 

@@ -17,25 +17,25 @@ namespace brownout::mock {
 /// A correct client sees in a *plain* reply (one that is not streamed) and in a *stream*:
 enum class WireWord : std::uint8_t {
   none = 0,
-  refuse = 1,               ///< the connection is refused: `connection`
-  reset = 2,                ///< RST: `connection`; a stream that has begun: `stream_truncated`
-  close = 3,                ///< FIN before the reply is complete: like `reset`
-  hang = 4,                 ///< accepted, never answered: `timed_out`
-  stall = 5,                ///< begins, then nothing more comes: `timed_out`
-  garbage = 6,              ///< bytes that are not HTTP: `malformed_reply`
-  html = 7,                 ///< 200 with a proxy's page: `malformed_reply`
-  empty_body = 8,           ///< 200 without a body, or a stream without a frame: `malformed_reply`
-  wrong_content_type = 9,   ///< 200 with a body that is labelled as another: `malformed_reply`
-  invalid_json = 10,        ///< broken JSON in the body, or in a frame: `malformed_reply`
-  short_body = 11,          ///< plain: less than content-length says, then FIN: `connection`
-  half_frame = 12,          ///< stream: ends in the middle of a frame: `stream_truncated`
-  missing_finish = 13,      ///< stream: ends without saying why: `stream_truncated`
-  missing_done = 14,        ///< stream: lacks its last frame: see finishes_without_done()
-  duplicate_frame = 15,     ///< stream: one frame comes twice: success
-  sliced = 16,              ///< bytes come in small slices, cut inside characters: success
-  slow_bytes = 17,          ///< bytes come one after the other in the reply's time: success
-  crlf = 18,                ///< stream: lines end in CR LF: success
-  comments = 19,            ///< stream: comment lines, single and double, among frames: success
+  refuse = 1,              ///< the connection is refused: `connection`
+  reset = 2,               ///< RST: `connection`; a stream that has begun: `stream_truncated`
+  close = 3,               ///< FIN before the reply is complete: like `reset`
+  hang = 4,                ///< accepted, never answered: `timed_out`
+  stall = 5,               ///< begins, then nothing more comes: `timed_out`
+  garbage = 6,             ///< bytes that are not HTTP: `malformed_reply`
+  html = 7,                ///< 200 with a proxy's page: `malformed_reply`
+  empty_body = 8,          ///< 200 without a body, or a stream without a frame: `malformed_reply`
+  wrong_content_type = 9,  ///< 200 with a body that is labelled as another: `malformed_reply`
+  invalid_json = 10,       ///< broken JSON in the body, or in a frame: `malformed_reply`
+  short_body = 11,         ///< plain: less than content-length says, then FIN: `connection`
+  half_frame = 12,         ///< stream: ends in the middle of a frame: `stream_truncated`
+  missing_finish = 13,     ///< stream: ends without saying why: `stream_truncated`
+  missing_done = 14,       ///< stream: lacks its last frame: see finishes_without_done()
+  duplicate_frame = 15,    ///< stream: one frame comes twice: success
+  sliced = 16,             ///< bytes come in small slices, cut inside characters: success
+  slow_bytes = 17,         ///< bytes come one after the other in the reply's time: success
+  crlf = 18,               ///< stream: lines end in CR LF: success
+  comments = 19,           ///< stream: comment lines, single and double, among frames: success
 };
 inline constexpr std::size_t wire_word_count = 20;
 
@@ -54,10 +54,10 @@ struct WirePoint {
     /// Once `amount` frames with output have left, where the next would come. A plain reply has not
     /// begun then: it is the moment at which the model has generated so many tokens.
     frames = 4,
-    bytes = 5,           ///< once `amount` bytes of the output's text have left
-    time = 6,            ///< `amount` nanoseconds after the reply has begun to be made
-    final_frame = 7,     ///< instead of the frame that says why the reply ends; of a plain reply,
-                         ///< instead of its headers
+    bytes = 5,        ///< once `amount` bytes of the output's text have left
+    time = 6,         ///< `amount` nanoseconds after the reply has begun to be made
+    final_frame = 7,  ///< instead of the frame that says why the reply ends; of a plain reply,
+                      ///< instead of its headers
   };
   Place place = Place::before_headers;
   std::int64_t amount = 0;

@@ -10,10 +10,10 @@ namespace {
 
 // Characters of one to four bytes: wherever a reply is cut, sooner or later it is inside of one.
 constexpr std::array<std::string_view, 32> words{
-    " harbour", " Flügel", " lantern", " l'été",  " weather", " 日本,",  " keeping", " straße",
-    " through", " 🌊 on",  " morning", " señal,", " quietly", " 東へ,",  " outside", " brøder",
-    " islands", " 🚢 in",  " between", " année,", " signals", " größe",  " against", " €129,",
-    " evening", " naïves", " compass", " øyenes", " distant", " 水は,",  " horizon", " kõiki."};
+    " harbour", " Flügel", " lantern", " l'été",  " weather", " 日本,", " keeping", " straße",
+    " through", " 🌊 on",   " morning", " señal,", " quietly", " 東へ,", " outside", " brøder",
+    " islands", " 🚢 in",   " between", " année,", " signals", " größe", " against", " €129,",
+    " evening", " naïves", " compass", " øyenes", " distant", " 水は,", " horizon", " kõiki."};
 static_assert(std::all_of(words.begin(), words.end(),
                           [](std::string_view word) { return word.size() == token_bytes; }));
 

@@ -122,8 +122,8 @@ Values reply_values(const Form& form, const RequestFacts& request, const Plan& p
   if (calls_tool) {
     values.set("tool", json_escaped(request.tools.front()));
     values.set("tool_id", "call_" + made_id(seed, tool_id, base62, 24));
-    values.set("tool_input", fmt::format(R"({{"text":"{}"}})",
-                                         completion_text(seed, plan.output_tokens)));
+    values.set("tool_input",
+               fmt::format(R"({{"text":"{}"}})", completion_text(seed, plan.output_tokens)));
   }
   return values;
 }
@@ -169,7 +169,8 @@ std::vector<Header> answer_headers(const Form& form, const RequestFacts& request
   values.set("ray", made_id(seed, ray_id, hexadecimal, 16));
   values.set("uuid", uuid(seed));
   const Duration until = plan.first_byte == forever ? headers_leave(plan) : plan.first_byte;
-  values.set("processing_ms", fmt::format("{}", floor<milliseconds>(told(until, occasion)).count()));
+  values.set("processing_ms",
+             fmt::format("{}", floor<milliseconds>(told(until, occasion)).count()));
   set_limit(values, "requests_limit", "requests_remaining", "requests_reset_go",
             "requests_reset_date", plan.told.requests, occasion);
   set_limit(values, "tokens_limit", "tokens_remaining", "tokens_reset_go", "tokens_reset_date",
@@ -213,8 +214,8 @@ std::string http_date(SystemTime time) {
   const auto day = floor<days>(whole);
   const year_month_day date{day};
   const hh_mm_ss clock{whole - day};
-  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", weekdays[weekday{day}.c_encoding()],
-                     static_cast<unsigned>(date.day()),
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+                     weekdays[weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
                      months_of_year[static_cast<unsigned>(date.month()) - 1],
                      static_cast<int>(date.year()), clock.hours().count(), clock.minutes().count(),
                      clock.seconds().count());

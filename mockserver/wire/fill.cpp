@@ -101,8 +101,7 @@ DeltaTemplate::DeltaTemplate(std::string_view text) {
   }
 }
 
-void DeltaTemplate::append(std::string_view text, std::uint64_t sequence,
-                           std::string& out) const {
+void DeltaTemplate::append(std::string_view text, std::uint64_t sequence, std::string& out) const {
   for (const Part& part : parts_) {
     out += part.before;
     if (part.then == Part::Then::text) out += text;

@@ -8,34 +8,32 @@ namespace {
 
 using When = HeaderForm::When;
 
-#define USAGE                                                       \
+#define USAGE                                                          \
   R"("usage":{"input_tokens":$input,"cache_creation_input_tokens":0,)" \
   R"("cache_read_input_tokens":0,"output_tokens":)"
 
-#define MESSAGE                                                        \
-  R"({"id":"$id","type":"message","role":"assistant","model":"$model",)"
+#define MESSAGE R"({"id":"$id","type":"message","role":"assistant","model":"$model",)"
 
-constexpr std::string_view plain =
-    MESSAGE
-    R"("content":[{"type":"text","text":"$text"}],"stop_reason":"$finish","stop_sequence":null,)"
-    USAGE R"($output,"service_tier":"standard"}})";
+constexpr std::string_view plain = MESSAGE
+    R"("content":[{"type":"text","text":"$text"}],"stop_reason":"$finish","stop_sequence":null,)" USAGE
+    R"($output,"service_tier":"standard"}})";
 
 constexpr std::string_view plain_tool =
-    MESSAGE
-    R"("content":[{"type":"tool_use","id":"$tool_id","name":"$tool","input":$tool_input}],)"
-    R"("stop_reason":"$finish","stop_sequence":null,)"
-    USAGE R"($output,"service_tier":"standard"}})";
+    MESSAGE R"("content":[{"type":"tool_use","id":"$tool_id","name":"$tool","input":$tool_input}],)"
+            R"("stop_reason":"$finish","stop_sequence":null,)" USAGE
+            R"($output,"service_tier":"standard"}})";
 
-constexpr Frame start{"event: message_start\n"
-                      R"(data: {"type":"message_start","message":)"
-                      MESSAGE
-                      R"("content":[],"stop_reason":null,"stop_sequence":null,)"
-                      USAGE R"(1,"service_tier":"standard"}}})"
-                      "\n\n"};
+constexpr Frame start{
+    "event: message_start\n"
+    R"(data: {"type":"message_start","message":)" MESSAGE
+    R"("content":[],"stop_reason":null,"stop_sequence":null,)" USAGE
+    R"(1,"service_tier":"standard"}}})"
+    "\n\n"};
 
-constexpr Frame ping{"event: ping\n"
-                     R"(data: {"type":"ping"})"
-                     "\n\n"};
+constexpr Frame ping{
+    "event: ping\n"
+    R"(data: {"type":"ping"})"
+    "\n\n"};
 
 constexpr std::array opening{
     start,

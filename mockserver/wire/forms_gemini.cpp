@@ -63,8 +63,7 @@ constexpr std::string_view quota =
 constexpr std::array<ErrorShape, outcome_kind_count> errors{{
     {},
     {429, "RESOURCE_EXHAUSTED", "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "", quota},
-    {429, "RESOURCE_EXHAUSTED", "", "",
-     "Resource has been exhausted (e.g. check quota)."},
+    {429, "RESOURCE_EXHAUSTED", "", "", "Resource has been exhausted (e.g. check quota)."},
     {429, "RESOURCE_EXHAUSTED", "GenerateContentInputTokensPerModelPerMinute-FreeTier", "", quota},
     {429, "RESOURCE_EXHAUSTED", "", "",
      "You exceeded your current quota, please check your plan and billing details."},

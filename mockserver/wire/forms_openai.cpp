@@ -10,8 +10,8 @@ namespace {
 
 using When = HeaderForm::When;
 
-#define CHUNK                                                                        \
-  R"(data: {"id":"$id","object":"chat.completion.chunk","created":$created,)"        \
+#define CHUNK                                                                 \
+  R"(data: {"id":"$id","object":"chat.completion.chunk","created":$created,)" \
   R"("model":"$model","service_tier":"default","system_fingerprint":"fp_brownout",)"
 
 constexpr std::string_view plain =
@@ -36,42 +36,36 @@ constexpr std::string_view plain_tool =
     R"("accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},)"
     R"("service_tier":"default","system_fingerprint":"fp_brownout"})";
 
-constexpr Frame role{CHUNK
-                     R"("choices":[{"index":0,"delta":{"role":"assistant","content":"",)"
-                     R"("refusal":null},"logprobs":null,"finish_reason":null}]$no_usage})"
-                     "\n\n"};
+constexpr Frame role{CHUNK R"("choices":[{"index":0,"delta":{"role":"assistant","content":"",)"
+                           R"("refusal":null},"logprobs":null,"finish_reason":null}]$no_usage})"
+                           "\n\n"};
 
 constexpr std::array opening{role};
 
 constexpr std::array opening_tool{
-    Frame{CHUNK
-          R"("choices":[{"index":0,"delta":{"role":"assistant","content":null,)"
-          R"("tool_calls":[{"index":0,"id":"$tool_id","type":"function",)"
-          R"("function":{"name":"$tool","arguments":""}}],"refusal":null},)"
-          R"("logprobs":null,"finish_reason":null}]$no_usage})"
-          "\n\n"}};
+    Frame{CHUNK R"("choices":[{"index":0,"delta":{"role":"assistant","content":null,)"
+                R"("tool_calls":[{"index":0,"id":"$tool_id","type":"function",)"
+                R"("function":{"name":"$tool","arguments":""}}],"refusal":null},)"
+                R"("logprobs":null,"finish_reason":null}]$no_usage})"
+                "\n\n"}};
 
-constexpr std::string_view delta =
-    CHUNK
+constexpr std::string_view delta = CHUNK
     R"("choices":[{"index":0,"delta":{"content":"$text"},"logprobs":null,"finish_reason":null}])"
     "$no_usage}\n\n";
 
 constexpr std::string_view delta_tool =
-    CHUNK
-    R"("choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":)"
-    R"({"arguments":"$text"}}]},"logprobs":null,"finish_reason":null}]$no_usage})"
-    "\n\n";
+    CHUNK R"("choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":)"
+          R"({"arguments":"$text"}}]},"logprobs":null,"finish_reason":null}]$no_usage})"
+          "\n\n";
 
 constexpr std::array closing{
-    Frame{CHUNK
-          R"("choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"$finish"}])"
-          "$no_usage}\n\n",
+    Frame{CHUNK R"("choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"$finish"}])"
+                "$no_usage}\n\n",
           Frame::Part::finish},
-    Frame{CHUNK
-          R"("choices":[],"usage":{"prompt_tokens":$input,"completion_tokens":$output,)"
-          R"("total_tokens":$total,"prompt_tokens_details":{"cached_tokens":0},)"
-          R"("completion_tokens_details":{"reasoning_tokens":0}}})"
-          "\n\n",
+    Frame{CHUNK R"("choices":[],"usage":{"prompt_tokens":$input,"completion_tokens":$output,)"
+                R"("total_tokens":$total,"prompt_tokens_details":{"cached_tokens":0},)"
+                R"("completion_tokens_details":{"reasoning_tokens":0}}})"
+                "\n\n",
           Frame::Part::plain, true},
     Frame{"data: [DONE]\n\n", Frame::Part::last},
 };

@@ -39,8 +39,7 @@ class PlainMaker {
       body_ = plan_.kind == OutcomeKind::bad_gateway ? proxy_page(plan_) : error_body();
     } else if (plan_.generates || plan_.kind == OutcomeKind::success) {
       const ReplyForm& of_reply = calls_tool_ ? form.tool : form.text;
-      Values values =
-          reply_values(form, making_.request, plan_, making_.occasion, calls_tool_);
+      Values values = reply_values(form, making_.request, plan_, making_.occasion, calls_tool_);
       text_ = of_reply.before_text;
       text_ += completion_text(making_.request.id_seed, plan_.output_tokens);
       text_ += of_reply.after_text;

@@ -47,10 +47,10 @@ bool is_stream(const Plan& plan) {
 }
 
 std::string_view content_type(const Plan& plan) {
-  const bool page = plan.status >= 400 ? plan.kind == OutcomeKind::bad_gateway
-                                       : plan.kind == OutcomeKind::malformed_reply &&
-                                             !plan.generates &&
-                                             plan.wire.word != WireWord::empty_body;
+  const bool page = plan.status >= 400
+                        ? plan.kind == OutcomeKind::bad_gateway
+                        : plan.kind == OutcomeKind::malformed_reply && !plan.generates &&
+                              plan.wire.word != WireWord::empty_body;
   if (page) return "text/html; charset=utf-8";
   if (plan.wire.word == WireWord::wrong_content_type) return "text/plain; charset=utf-8";
   const bool events = plan.stream && plan.status < 400;
@@ -172,8 +172,8 @@ WireReply encode_models(Endpoint endpoint, const std::vector<std::string>& names
   std::string list;
   for (const std::string& name : names) {
     if (!list.empty()) list += ',';
-    list += fmt::format(fmt::runtime(anthropic ? anthropic_entry : openai_entry),
-                        json_escaped(name));
+    list +=
+        fmt::format(fmt::runtime(anthropic ? anthropic_entry : openai_entry), json_escaped(name));
   }
   const auto edge = [&](bool last) {
     if (names.empty()) return std::string("null");

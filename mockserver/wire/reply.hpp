@@ -4,8 +4,8 @@
 // draws. A server plays what it gets from here; a test reads it.
 //
 // What it takes to be believed is data: bodies, header names and frames of each endpoint are tables
-// (forms_*.cpp, headers.cpp, dialect.cpp), and a fault on the wire is one transformation for all of them
-// (see WireWord).
+// (forms_*.cpp, headers.cpp, dialect.cpp), and a fault on the wire is one transformation for all of
+// them (see WireWord).
 //
 // A completion is made of tokens of exactly `token_bytes` bytes of UTF-8, from a fixed list in
 // which characters of one to four bytes occur: the text of n tokens has n * token_bytes bytes, and
@@ -45,8 +45,8 @@ struct RequestFacts {
   bool tool_required = false;      ///< `tool_choice` asks for a call; else one reply in four is one
   /// Decides ids, which text, and whether a tool is called. Equal seeds give equal bytes.
   std::uint64_t id_seed = 0;
-  bool keep_alive = true;   ///< the client wants the connection to stay
-  bool chunked = true;      ///< the client understands chunks: it speaks HTTP/1.1
+  bool keep_alive = true;  ///< the client wants the connection to stay
+  bool chunked = true;     ///< the client understands chunks: it speaks HTTP/1.1
 };
 
 /// What the reply depends on that neither request nor plan knows.

@@ -42,8 +42,8 @@ class StreamSource final : public WireReply::Source {
         plan_(making.plan),
         seed_(making.request.id_seed),
         chunked_(making.request.chunked),
-        values_(reply_values(making.form, making.request, making.plan, making.occasion,
-                             calls_tool)),
+        values_(
+            reply_values(making.form, making.request, making.plan, making.occasion, calls_tool)),
         delta_(filled(reply_form_.delta, values_)),
         opening_(texts_of(reply_form_.opening, making.request.include_usage)),
         closing_(texts_of(reply_form_.closing, making.request.include_usage)),
@@ -198,8 +198,8 @@ class StreamSource final : public WireReply::Source {
     if (index_ == broken_) break_json(frame_);
     if (index_ == doubled_) frame_ += std::string(frame_);
     if (plan_.wire.word == WireWord::comments) {
-      frame_.insert(0, index_ % 2 == 0 ? std::string(comment)
-                                       : std::string(comment) + std::string(comment));
+      frame_.insert(
+          0, index_ % 2 == 0 ? std::string(comment) : std::string(comment) + std::string(comment));
     }
     piece.at = time_of(index_);
     piece.output_tokens = tokens_before(index_ + 1);

@@ -222,7 +222,7 @@ TEST(ScriptErrors, Patterns) {
 TEST(ScriptErrors, Effects) {
   EXPECT_COMPLAINT(of_faults(R"({"on": "*"})"),
                    {"this fault does nothing", R"({"on": "*"})",
-                    "add one of: error, outage, unreachable, hang, latency, sequence"});
+                    "add one of: error, outage, unreachable, hang, latency, sequence, wire"});
   EXPECT_COMPLAINT(of_faults(R"({"error": "server_error"})"),
                    {R"(missing key "on")", "{", "expected in this object"});
   EXPECT_COMPLAINT(
@@ -243,6 +243,38 @@ TEST(ScriptErrors, Effects) {
                    {"a sequence needs at least one entry", "[]", ""});
   EXPECT_COMPLAINT(of_faults(R"({"on": "*", "sequence": ["sucess"]})"),
                    {R"(unexpected value "sucess")", R"("sucess")", R"(did you mean "success"?)"});
+}
+
+TEST(ScriptErrors, Wire) {
+  EXPECT_COMPLAINT(
+      of_faults(R"({"on": "*", "wire": "half_frames"})"),
+      {R"(unexpected value "half_frames")", R"("half_frames")", R"(did you mean "half_frame"?)"});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "wire": "crlf", "at": "final_frame"})"),
+                   {R"("at" has no effect on this fault)", R"("final_frame")", ""});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "outage": true, "at": "before_accept"})"),
+                   {R"("at" has no effect on this fault)", R"("before_accept")", ""});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "error": "connection", "at": {"frames": 1}})"),
+                   {"a connection fails before the reply begins", R"({"frames": 1})",
+                    R"(for one that breaks later: "wire": "reset")"});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "wire": "hang", "at": "after_header"})"),
+                   {R"(unexpected value "after_header")", R"("after_header")",
+                    "expected one of: after_accept, before_headers"});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "wire": "half_frame", "at": {"bytes": 9}})"),
+                   {R"(this fault cannot happen at "bytes")", R"("bytes")", "expected \"frames\""});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "wire": "duplicate_frame", "at": "final_frame"})"),
+                   {"expected an object but found a string", R"("final_frame")", "one of: frames"});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "wire": "reset", "at": {"frames": 1, "time": "2s"}})"),
+                   {"a point has exactly one measure", R"({"frames": 1, "time": "2s"})",
+                    "one of: frames, bytes, time"});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "wire": "reset", "at": {"frames": 0}})"),
+                   {"0 is out of range", "0", "expected 1 to 1000000000"});
+  EXPECT_COMPLAINT(
+      of_faults(R"({"on": "*", "wire": "reset", "after_share": 0.5, "at": "after_headers"})"),
+      {R"(a fault has either "after_share" or "at")", R"("after_headers")", ""});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "wire": "html", "after_share": 0.5})"),
+                   {R"("after_share" has no effect on this fault)", "0.5", ""});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "wire": "refuse", "after_limits": true})"),
+                   {R"("after_limits" has no effect on this fault)", "true", ""});
 }
 
 TEST(ScriptErrors, Answers) {

@@ -448,6 +448,7 @@ void ScriptedProvider::break_off(Plan& plan, const Claim& claim, const ProviderR
   plan.fault = claim.fault;
   if (spec.effect == FaultEffect::wire) return;
   plan.kind = claim.kind;
+  plan.wire.point = point;
   if (plan.stream && has_begun(point, plan)) return;
   // Nothing has been sent yet: the failure takes its plain form. A body cut short is a connection
   // that closed before its answer was complete.

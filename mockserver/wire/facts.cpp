@@ -92,6 +92,20 @@ ErrorFacts error_facts(const RequestFacts& request, const Plan& plan, const Occa
   return facts;
 }
 
+bool is_sent(HeaderForm::When when, std::uint16_t status) {
+  switch (when) {
+    case HeaderForm::When::always:
+      return true;
+    case HeaderForm::When::success:
+      return status < 400;
+    case HeaderForm::When::failure:
+      return status >= 400;
+    case HeaderForm::When::limited:
+      return status == 429;
+  }
+  return true;
+}
+
 }  // namespace
 
 Duration told(Duration duration, const Occasion& occasion) {
@@ -187,8 +201,7 @@ std::vector<Header> answer_headers(const Form& form, const RequestFacts& request
   if (plan.should_retry) values.set("should_retry", *plan.should_retry ? "true" : "false");
   std::vector<Header> headers;
   for (const HeaderForm& header : form.headers) {
-    const bool failure = plan.status >= 400;
-    if (header.when == (failure ? HeaderForm::When::success : HeaderForm::When::failure)) continue;
+    if (!is_sent(header.when, plan.status)) continue;
     if (auto value = filled_completely(header.value, values)) {
       headers.emplace_back(header.name, std::move(*value));
     }

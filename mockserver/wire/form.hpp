@@ -50,7 +50,12 @@ struct FinishWords {
 };
 
 struct HeaderForm {
-  enum class When : std::uint8_t { always, success, failure };
+  enum class When : std::uint8_t {
+    always,
+    success,
+    failure,
+    limited,  ///< 429
+  };
   std::string_view name;
   std::string_view value;  ///< a header whose value is not known is not sent
   When when = When::always;

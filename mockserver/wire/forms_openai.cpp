@@ -107,7 +107,7 @@ constexpr std::array headers{
 constexpr std::array azure_headers{
     HeaderForm{"apim-request-id", "$uuid"},
     HeaderForm{"azureml-model-session", "d001-20260101000000", When::success},
-    HeaderForm{"policy-id", "DeploymentRatelimit-Token", When::failure},
+    HeaderForm{"policy-id", "DeploymentRatelimit-Token", When::limited},
     HeaderForm{"retry-after", "$retry_after_s", When::failure},
     HeaderForm{"retry-after-ms", "$retry_after_ms", When::failure},
     HeaderForm{"x-ms-retry-after-ms", "$retry_after_ms", When::failure},

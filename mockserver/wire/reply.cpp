@@ -43,7 +43,8 @@ WireReply silence(const Plan& plan) {
 }
 
 bool is_stream(const Plan& plan) {
-  return plan.stream && plan.generates && plan.status < 400;
+  const bool begins = plan.complete >= headers_leave(plan);
+  return plan.stream && plan.generates && plan.status < 400 && begins;
 }
 
 std::string_view content_type(const Plan& plan) {

@@ -114,7 +114,7 @@ class StreamSource final : public WireReply::Source {
         broken_ = at_point;
         break;
       case WireWord::duplicate_frame:
-        doubled_ = at_point - 1;
+        doubled_ = opening_.size() + static_cast<std::size_t>(plan_.wire.point.amount) - 1;
         break;
       case WireWord::missing_finish:
         end_ = frame_of(Frame::Part::finish);
@@ -127,11 +127,16 @@ class StreamSource final : public WireReply::Source {
     }
   }
 
-  // The frame in whose place something happens. Before the first output that is the first frame.
+  // The frame in whose place something happens. An error before any output, and what comes right
+  // after the headers, is in the place of the first one; a stream without any frame would be no
+  // stream that was cut.
   std::size_t frame_at_point() const {
     const WirePoint& point = plan_.wire.point;
     if (point.place == Place::final_frame) return frame_of(Frame::Part::finish);
-    if (plan_.delivered_tokens == 0 && point.place != Place::bytes) return 0;
+    const bool first = breaks_with_error() ? plan_.delivered_tokens == 0
+                                           : point.place == Place::after_headers &&
+                                                 plan_.wire.word != WireWord::none;
+    if (first) return 0;
     return opening_.size() + std::min<std::size_t>(plan_.delivered_tokens, deltas_);
   }
 

@@ -180,9 +180,22 @@ bool replaces_reply(WireWord word, const WirePoint& point) {
       return point.place == Place::after_accept;
     case WireWord::garbage:
       return point.place == Place::before_headers;
-    default:
-      return false;
+    case WireWord::none:
+    case WireWord::stall:
+    case WireWord::wrong_content_type:
+    case WireWord::invalid_json:
+    case WireWord::short_body:
+    case WireWord::half_frame:
+    case WireWord::missing_finish:
+    case WireWord::missing_done:
+    case WireWord::duplicate_frame:
+    case WireWord::sliced:
+    case WireWord::slow_bytes:
+    case WireWord::crlf:
+    case WireWord::comments:
+      break;
   }
+  return false;
 }
 
 bool finishes_without_done(DialectId dialect) {
@@ -255,9 +268,19 @@ bool happen(WireWord word, const WirePoint& point, DialectId dialect, Plan& plan
     case WireWord::missing_done:
       if (!finishes_without_done(dialect)) changed.kind = OutcomeKind::stream_truncated;
       break;
-    default:
+    case WireWord::duplicate_frame:
+    case WireWord::sliced:
+    case WireWord::slow_bytes:
+    case WireWord::crlf:
+    case WireWord::comments:
       changed = plan;
       break;
+    case WireWord::none:
+    case WireWord::refuse:
+    case WireWord::hang:
+    case WireWord::html:
+    case WireWord::empty_body:
+      BROWNOUT_UNREACHABLE("this stands in the place of a reply");
   }
   changed.wire = {.word = word, .point = point};
   plan = changed;

@@ -8,15 +8,17 @@ namespace {
 
 using When = HeaderForm::When;
 
+// The fields that most of them share. The first stops before its number.
+// clang-format off
 #define USAGE                                                          \
   R"("usage":{"input_tokens":$input,"cache_creation_input_tokens":0,)" \
   R"("cache_read_input_tokens":0,"output_tokens":)"
-
 #define MESSAGE R"({"id":"$id","type":"message","role":"assistant","model":"$model",)"
+// clang-format on
 
-constexpr std::string_view plain = MESSAGE
-    R"("content":[{"type":"text","text":"$text"}],"stop_reason":"$finish","stop_sequence":null,)" USAGE
-    R"($output,"service_tier":"standard"}})";
+constexpr std::string_view plain = MESSAGE R"("content":[{"type":"text","text":"$text"}],)"
+                                           R"("stop_reason":"$finish","stop_sequence":null,)" USAGE
+                                           R"($output,"service_tier":"standard"}})";
 
 constexpr std::string_view plain_tool =
     MESSAGE R"("content":[{"type":"tool_use","id":"$tool_id","name":"$tool","input":$tool_input}],)"

@@ -89,7 +89,19 @@ class PlainMaker {
           body_[i] = garbage()[i % garbage().size()];
         }
         break;
-      default:
+      case WireWord::refuse:
+      case WireWord::hang:
+      case WireWord::html:
+      case WireWord::empty_body:
+      case WireWord::wrong_content_type:
+      case WireWord::half_frame:
+      case WireWord::missing_finish:
+      case WireWord::missing_done:
+      case WireWord::duplicate_frame:
+      case WireWord::sliced:
+      case WireWord::slow_bytes:
+      case WireWord::crlf:
+      case WireWord::comments:
         break;
     }
   }

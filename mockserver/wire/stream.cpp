@@ -87,9 +87,25 @@ class StreamSource final : public WireReply::Source {
         return Ending::close;
       case WireWord::stall:
         return Ending::hang;
-      default:
-        return breaks_with_error() ? Ending::close : otherwise;
+      case WireWord::none:
+      case WireWord::refuse:
+      case WireWord::hang:
+      case WireWord::html:
+      case WireWord::empty_body:
+      case WireWord::wrong_content_type:
+      case WireWord::invalid_json:
+      case WireWord::short_body:
+      case WireWord::half_frame:
+      case WireWord::missing_finish:
+      case WireWord::missing_done:
+      case WireWord::duplicate_frame:
+      case WireWord::sliced:
+      case WireWord::slow_bytes:
+      case WireWord::crlf:
+      case WireWord::comments:
+        break;
     }
+    return breaks_with_error() ? Ending::close : otherwise;
   }
 
   Duration ends() const { return end_ == total_ ? plan_.last_token : plan_.complete; }
@@ -122,7 +138,16 @@ class StreamSource final : public WireReply::Source {
       case WireWord::missing_done:
         end_ = frame_of(Frame::Part::last);
         break;
-      default:
+      case WireWord::refuse:
+      case WireWord::hang:
+      case WireWord::html:
+      case WireWord::empty_body:
+      case WireWord::wrong_content_type:
+      case WireWord::short_body:
+      case WireWord::sliced:
+      case WireWord::slow_bytes:
+      case WireWord::crlf:
+      case WireWord::comments:
         break;
     }
   }
@@ -304,7 +329,20 @@ class StreamSource final : public WireReply::Source {
       case WireWord::none:
         append_failure();
         break;
-      default:
+      case WireWord::refuse:
+      case WireWord::hang:
+      case WireWord::html:
+      case WireWord::empty_body:
+      case WireWord::wrong_content_type:
+      case WireWord::invalid_json:
+      case WireWord::short_body:
+      case WireWord::missing_finish:
+      case WireWord::missing_done:
+      case WireWord::duplicate_frame:
+      case WireWord::sliced:
+      case WireWord::slow_bytes:
+      case WireWord::crlf:
+      case WireWord::comments:
         break;
     }
     if (!frame_.empty()) put(frame_, piece, piece.at);

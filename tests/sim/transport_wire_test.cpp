@@ -90,6 +90,7 @@ TEST(SimTransportWire, AStallWithoutAnyLimitNeverEndsAndHoldsItsSlot) {
   stage.run();
   EXPECT_FALSE(stalled.outcome);
   EXPECT_FALSE(next.outcome) << "it queues behind";
+  stage.run_until(1s);
   const Outcome left = stage.detach(stalled);
   EXPECT_BILLED(left, 100, 1);
   stage.run();

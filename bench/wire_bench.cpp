@@ -43,7 +43,11 @@ void encode_stream(benchmark::State& state) {
   for (auto _ : state) bytes = play(request, plan, piece);
   state.counters["bytes"] = static_cast<double>(bytes);
 }
-BENCHMARK(encode_stream)->ArgName("endpoint")->DenseRange(0, 4)->Unit(benchmark::kMicrosecond);
+BENCHMARK(encode_stream)
+    ->Name("Wire/stream")
+    ->ArgName("endpoint")
+    ->DenseRange(0, 4)
+    ->Unit(benchmark::kMicrosecond);
 
 void encode_plain(benchmark::State& state) {
   const RequestFacts request = request_to(state.range(0));
@@ -53,7 +57,11 @@ void encode_plain(benchmark::State& state) {
   for (auto _ : state) bytes = play(request, plan, piece);
   state.counters["bytes"] = static_cast<double>(bytes);
 }
-BENCHMARK(encode_plain)->ArgName("endpoint")->DenseRange(0, 4)->Unit(benchmark::kMicrosecond);
+BENCHMARK(encode_plain)
+    ->Name("Wire/plain")
+    ->ArgName("endpoint")
+    ->DenseRange(0, 4)
+    ->Unit(benchmark::kMicrosecond);
 
 void copy_of_a_stream(benchmark::State& state) {
   Piece piece;
@@ -64,7 +72,7 @@ void copy_of_a_stream(benchmark::State& state) {
     benchmark::DoNotOptimize(to.data());
   }
 }
-BENCHMARK(copy_of_a_stream)->Unit(benchmark::kMicrosecond);
+BENCHMARK(copy_of_a_stream)->Name("Wire/floor")->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace brownout::mock::wire

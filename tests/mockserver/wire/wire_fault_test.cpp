@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "mockserver/wire/completion.hpp"
 #include "tests/mockserver/wire/reading.hpp"
 
@@ -119,6 +122,18 @@ TEST(WireFault, SimulatorAndBytesAgreeForEveryFaultAtEveryPlace) {
     for (const Endpoint endpoint : reply_endpoints) {
       for (const bool stream : {false, true}) expect_agreement(fault, endpoint, stream);
     }
+  }
+}
+
+TEST(WireFault, EveryWordAndPlaceIsOnThePage) {
+  std::ifstream file("docs/reference/scenarios.md");
+  std::ostringstream page;
+  page << file.rdbuf();
+  for (const std::string_view word : wire_words()) {
+    EXPECT_NE(page.str().find(fmt::format("\n| `{}` | ", word)), std::string::npos) << word;
+  }
+  for (const std::string_view place : wire_places()) {
+    EXPECT_NE(page.str().find(place), std::string::npos) << place;
   }
 }
 

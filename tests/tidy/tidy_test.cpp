@@ -156,7 +156,8 @@ struct Ban {
 
 const std::vector<std::string> deterministic{"engine/", "sim/", "mockserver/"};
 const std::vector<std::string> real_world{"engine/runtime/asio", "engine/transport/http",
-                                          "engine/store/redis", "engine/telemetry/"};
+                                          "engine/store/redis", "engine/telemetry/",
+                                          "mockserver/http/sockets"};
 
 const std::vector<Ban>& bans() {
   static const std::vector<Ban> list{

@@ -1,0 +1,114 @@
+#include "mockserver/http/request_head.hpp"
+
+#include <httplib.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace brownout::mock::http {
+namespace {
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+const std::string* find(const Pairs& pairs, std::string_view name) {
+  const auto found =
+      std::ranges::find_if(pairs, [&](const auto& pair) { return same_letters(pair.first, name); });
+  return found == pairs.end() ? nullptr : &found->second;
+}
+
+// A socket that holds a whole head and keeps the beginning of what is answered.
+class Bytes final : public httplib::Stream {
+ public:
+  explicit Bytes(std::string_view bytes) : bytes_(bytes) {}
+
+  bool is_readable() const override { return !bytes_.empty(); }
+  bool is_writable() const override { return true; }
+  ssize_t read(char* to, std::size_t size) override {
+    size = std::min(size, bytes_.size());
+    std::memcpy(to, bytes_.data(), size);
+    bytes_.remove_prefix(size);
+    return static_cast<ssize_t>(size);
+  }
+  ssize_t write(const char* from, std::size_t size) override {
+    if (answer_.size() < 16) answer_.append(from, std::min<std::size_t>(size, 16));
+    return static_cast<ssize_t>(size);
+  }
+  void get_remote_ip_and_port(std::string&, int&) const override {}
+  void get_local_ip_and_port(std::string&, int&) const override {}
+  socket_t socket() const override { return 0; }
+
+  // The status in "HTTP/1.1 400 Bad Request".
+  std::uint16_t status() const {
+    std::uint16_t status = 0;
+    if (answer_.size() >= 12) std::from_chars(&answer_[9], &answer_[12], status);
+    return status;
+  }
+
+ private:
+  std::string_view bytes_;
+  std::string answer_;
+};
+
+}  // namespace
+
+bool same_letters(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+std::string_view RequestHead::header(std::string_view name) const {
+  const std::string* value = find(headers, name);
+  return value != nullptr ? std::string_view(*value) : std::string_view();
+}
+
+bool RequestHead::has_header(std::string_view name) const {
+  return find(headers, name) != nullptr;
+}
+
+std::string_view RequestHead::parameter(std::string_view name) const {
+  const std::string* value = find(query, name);
+  return value != nullptr ? std::string_view(*value) : std::string_view();
+}
+
+class HeadParser::Server : public httplib::Server {
+ public:
+  // Every request counts as answered before the library would look for a handler or a body.
+  Server() {
+    set_pre_routing_handler([](const httplib::Request&, httplib::Response&) {
+      return httplib::Server::HandlerResponse::Handled;
+    });
+  }
+
+  std::uint16_t read(std::string_view bytes, RequestHead& head) {
+    Bytes stream(bytes);
+    bool closes = false;
+    bool understood = false;
+    process_request(stream, false, closes, [&](httplib::Request& request) {
+      understood = true;
+      head.is_http_1_1 = request.version == "HTTP/1.1";
+      head.method = std::move(request.method);
+      head.path = std::move(request.path);
+      head.query.clear();
+      for (auto& [name, value] : request.params) head.query.emplace_back(name, std::move(value));
+      head.headers.clear();
+      for (auto& [name, value] : request.headers) {
+        head.headers.emplace_back(name, std::move(value));
+      }
+      // Neither is for the library to act upon.
+      request.headers.clear();
+    });
+    head.keep_alive = !closes;
+    if (understood) return 0;
+    return stream.status() == 414 ? 414 : 400;
+  }
+};
+
+HeadParser::HeadParser() : server_(std::make_unique<Server>()) {}
+HeadParser::~HeadParser() = default;
+
+std::uint16_t HeadParser::parse(std::string_view bytes, RequestHead& head) {
+  return server_->read(bytes, head);
+}
+
+}  // namespace brownout::mock::http

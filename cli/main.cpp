@@ -22,6 +22,7 @@
 #include "cli/policy_command.hpp"
 #include "cli/report_command.hpp"
 #include "cli/run_command.hpp"
+#include "cli/serve_command.hpp"
 #include "cli/test_command.hpp"
 #include "engine/core/document.hpp"
 
@@ -34,6 +35,7 @@ constexpr void (*add_commands[])(CLI::App&, Request&) = {
     add_run,
     add_test,
     add_compare,
+    add_serve,
     add_report,
     add_diff,
     add_check,

@@ -182,9 +182,12 @@ std::string console_summary(const RunResult& result, const ConsoleOptions& optio
     text += "\n" + failures;
     if (!options.replay.empty()) text += "replay: " + options.replay + "\n";
   }
-  text += fmt::format("\n  seed {}   digest {}\n", result.seed,
-                      sim::format_digest(result.semantic_digest));
-  return text;
+  text += fmt::format("\n  seed {}", result.seed);
+  // What real programs did has none.
+  if (result.semantic_digest != 0) {
+    text += fmt::format("   digest {}", sim::format_digest(result.semantic_digest));
+  }
+  return text + "\n";
 }
 
 std::string console_speed(const RunResult& result, Duration real_time) {

@@ -1,0 +1,143 @@
+#include "sim/served.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace brownout::sim {
+namespace {
+
+using mock::http::ServedAttempt;
+using mock::http::ServedCall;
+__extension__ using Wide = unsigned __int128;
+
+// Breakers, hedges, waits and caches are the client's, and leave no sign that is theirs alone.
+bool is_seen(const Expectation& expectation, const std::vector<std::string>& models) {
+  switch (expectation.metric) {
+    case Metric::availability:
+    case Metric::answered:
+    case Metric::calls:
+    case Metric::failed:
+    case Metric::latency:
+    case Metric::attempts_per_call:
+    case Metric::wasted_tokens:
+    case Metric::cost:
+    case Metric::hinted:
+    case Metric::retry_after:
+      return true;
+    case Metric::attempts:
+    case Metric::share:
+      return expectation.argument.empty() ||
+             std::ranges::find(models, expectation.argument) != models.end();
+    case Metric::breaker_opened:
+    case Metric::breaker_state:
+    case Metric::time_to_open:
+    case Metric::time_to_recover:
+    case Metric::rejected:
+    case Metric::hedges:
+    case Metric::waits:
+    case Metric::wait:
+    case Metric::max_in_flight:
+      return false;
+  }
+  return false;
+}
+
+std::size_t index(OutcomeKind kind) {
+  return static_cast<std::size_t>(kind);
+}
+
+void add_attempt(CallStats& stats, const ServedAttempt& attempt, const mock::Price& price) {
+  ++stats.attempts;
+  ++stats.attempts_as[index(attempt.outcome)];
+  ++stats.attempts_by_route[attempt.model];
+  const std::uint64_t billed = std::uint64_t{attempt.input_tokens} + attempt.output_tokens;
+  stats.billed_tokens += billed;
+  if (attempt.outcome != OutcomeKind::success) stats.wasted_tokens += billed;
+  stats.cost_picodollars += static_cast<Wide>(price.input) * attempt.input_tokens;
+  stats.cost_picodollars += static_cast<Wide>(price.output) * attempt.output_tokens;
+}
+
+}  // namespace
+
+ServedRecorder::ServedRecorder(const Scenario& scenario) : scenario_(scenario) {
+  result_.scenario = scenario.name;
+  result_.scenario_path = scenario.path;
+  result_.scenario_description = scenario.description;
+  result_.scenario_source = scenario.source;
+  result_.policy = "of its clients";
+  result_.starts_at_unix_ns = scenario.starts_at.time_since_epoch().count();
+  result_.scenario_ends = Instant{} + scenario.duration;
+  const std::vector<mock::ModelSpec>& models = scenario.script.models;
+  result_.has_prices = std::ranges::any_of(models, [](const mock::ModelSpec& model) {
+    return model.price.input > 0 || model.price.output > 0;
+  });
+  for (const mock::ModelSpec& model : models) {
+    result_.routes.push_back(model.name);
+    result_.route_targets.push_back(model.full_name);
+  }
+  const auto sized = [&](CallStats& stats) {
+    stats.served_by_route.resize(models.size());
+    stats.attempts_by_route.resize(models.size());
+    stats.in_flight_max_by_route.resize(models.size());
+  };
+  for (const mock::PhaseSpec& phase : scenario.script.phases) {
+    result_.phases.push_back({.name = phase.name,
+                              .begins = Instant{} + phase.begin,
+                              .ends = Instant{} + phase.until,
+                              .stats = {}});
+    sized(result_.phases.back().stats);
+  }
+  sized(result_.total);
+}
+
+void ServedRecorder::add(const ServedCall& call, std::size_t phase) {
+  if (call.attempts.back().ended == never) {
+    ++result_.unfinished_calls;
+    return;
+  }
+  CallStats& stats = result_.phases[phase].stats;
+  ++stats.calls;
+  for (const ServedAttempt& attempt : call.attempts) {
+    add_attempt(stats, attempt, scenario_.script.models[attempt.model].price);
+  }
+  const Instant began = call.attempts.front().arrived;
+  const auto success =
+      std::ranges::find(call.attempts, OutcomeKind::success, &ServedAttempt::outcome);
+  const bool is_answered = success != call.attempts.end();
+  const ServedAttempt& last = is_answered ? *success : call.attempts.back();
+  const CallEnd end = is_answered ? CallEnd::success : CallEnd::failed;
+  ++stats.ended[static_cast<std::size_t>(end)];
+  const Duration latency = std::max(last.ended - began, Duration{0});
+  if (!is_answered) {
+    ++stats.failed_as[index(last.outcome)];
+    stats.failed_latency.record(latency);
+    if (!last.retry_after) return;
+    ++stats.hinted;
+    stats.hint.record(*last.retry_after);
+    return;
+  }
+  ++stats.served_by_route[last.model];
+  stats.success_latency.record(latency);
+  if (last.first_output != never) {
+    stats.first_token.record(std::max(last.first_output - began, Duration{0}));
+  }
+}
+
+RunResult ServedRecorder::finish(std::uint64_t seed, Instant ended,
+                                 std::vector<std::string>& not_judged) {
+  result_.seed = seed;
+  result_.ended = ended;
+  for (const PhaseResult& phase : result_.phases) result_.total.add(phase.stats);
+  const std::vector<FaultWindow> windows(result_.routes.size());
+  for (const Expectation& expectation : scenario_.expectations) {
+    if (is_seen(expectation, result_.routes)) {
+      result_.expectations.push_back(judge(expectation, result_, windows));
+    } else {
+      not_judged.push_back(expectation.text);
+    }
+  }
+  return std::move(result_);
+}
+
+}  // namespace brownout::sim

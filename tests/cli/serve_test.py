@@ -1,0 +1,227 @@
+#!/usr/bin/python3
+"""brownout serve as its users meet it: options, signals, journal, verdict.
+
+usage: serve_test.py BROWNOUT        from the root of the repository
+"""
+
+import http.client
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+PATIENCE = 60  # seconds for anything, sanitizers and a busy machine included
+KEY = {"authorization": "Bearer k"}
+
+
+def scenario(**changes):
+    base = {
+        "kind": "scenario", "version": 1, "name": "small", "duration": "2m", "seed": 1,
+        "roles": {"primary": "openai/gpt-4"},
+        "providers": {"openai": {"dialect": "openai", "models": {
+            "gpt-4": {"ttft": "20ms", "inter_token": "1ms", "error_latency": "1ms"}}}},
+        "timeline": [{"phase": "calm", "until": "1m"},
+                     {"phase": "storm", "until": "2m", "faults": [
+                         {"on": "*", "error": "server_error", "share": 1}]}],
+        "workload": {"arrivals": {"poisson": "5/s"}, "input_tokens": 100, "output_tokens": 20},
+        "expect": ["availability >= 90%", "attempts_per_call <= 1"]}
+    return {**base, **changes}
+
+
+class Serving:
+    """A server that runs until the test ends it."""
+
+    def __init__(self, test, *options, **changes):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        path = self.folder / "scenario.json"
+        path.write_text(json.dumps(scenario(**changes)))
+        self.journal_path = self.folder / "journal.jsonl"
+        self.process = subprocess.Popen(
+            [BROWNOUT, "serve", path, "--port", "0", "--journal", self.journal_path, *options],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        test.addCleanup(self.process.kill)
+        self.first_line = self.process.stdout.readline()
+        self.port = int(re.search(r":(\d+)$", self.first_line).group(1))
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+
+    def chat(self, text="hi", connection=None, headers={}, **members):
+        connection = connection or self.connect()
+        body = {"model": "gpt-4", "messages": [{"role": "user", "content": text}], **members}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), {**KEY, **headers})
+        reply = connection.getresponse()
+        return reply, reply.read()
+
+    def admin(self, method, what, body=None):
+        connection = self.connect()
+        connection.request(method, "/__brownout/" + what, body and json.dumps(body))
+        return json.loads(connection.getresponse().read())
+
+    def end(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        return self.wait()
+
+    def wait(self):
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out, err
+
+    def journal(self):
+        return [json.loads(line) for line in self.journal_path.read_text().splitlines()]
+
+
+class Serve(unittest.TestCase):
+    def test_signals_end_it_with_the_journal_complete(self):
+        for how in (signal.SIGTERM, signal.SIGINT):
+            server = Serving(self)
+            reply, body = server.chat(max_tokens=7)
+            self.assertEqual(reply.status, 200)
+            self.assertEqual(json.loads(body)["usage"]["completion_tokens"], 7)
+            code, out, _ = server.end(how)
+            self.assertEqual(code, 0)
+            self.assertIn("served 1 requests over 1 connections", out)
+            [entry] = server.journal()
+            self.assertEqual(entry["phase"], "calm")
+            self.assertEqual(entry["decision"]["outcome"], "success")
+            self.assertEqual(entry["delivered_tokens"], 7)
+            self.assertEqual(entry["bytes"]["first_scheduled_ns"], 26_000_000)
+            self.assertGreaterEqual(entry["bytes"]["first_sent_ns"], 26_000_000)
+            self.assertGreater(entry["bytes"]["sent"], len(body))
+
+    def test_it_ends_in_the_middle_of_a_stream(self):
+        server = Serving(self)
+        connection = server.connect()
+        body = {"model": "gpt-4", "stream": True, "messages": []}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body),
+                           {**KEY, "x-brownout-output-tokens": "100000"})
+        reply = connection.getresponse()
+        self.assertTrue(reply.readline())
+        code, _, _ = server.end()
+        self.assertEqual(code, 0)
+        [entry] = server.journal()
+        self.assertEqual(entry["closed_by"], "shutdown")
+        self.assertLess(entry["delivered_tokens"], 100_000)
+
+    def test_expectations_are_judged_on_what_clients_did(self):
+        server = Serving(self, "--expect")
+        server.chat()
+        code, out, _ = server.end()
+        self.assertEqual(code, 0, out)
+        self.assertIn("PASS", out)
+
+        server = Serving(self, "--expect", "--start", "storm")
+        for _ in range(3):
+            self.assertEqual(server.chat()[0].status, 500)
+        code, out, _ = server.end()
+        self.assertEqual(code, 1, out)
+        self.assertRegex(out, r"FAIL +availability >= 90% +0\.000%")
+        self.assertRegex(out, r"FAIL +attempts_per_call <= 1 +3\.000")
+
+        server = Serving(self, "--expect")
+        self.assertEqual(server.end()[0], 4)  # nobody called
+
+    def test_what_only_a_client_can_know_is_listed_and_not_judged(self):
+        server = Serving(self, "--expect", expect=["calls >= 1", "hedges == 0"])
+        server.chat()
+        code, out, _ = server.end()
+        self.assertEqual(code, 0, out)
+        self.assertIn("not judged, because only a client can know: hedges == 0", out)
+
+    def test_findings(self):
+        server = Serving(self, timeline=[{"phase": "all", "until": "2m", "faults": [
+            {"on": "*", "sequence": ["authentication", "success"]}]}])
+        first = server.chat(headers={"x-stainless-retry-count": "0"})[0]
+        second = server.chat(headers={"x-stainless-retry-count": "1"})[0]
+        self.assertEqual((first.status, second.status), (401, 200))
+        self.assertEqual(server.admin("GET", "findings")["amplification"], 2)
+        _, out, _ = server.end()
+        self.assertIn("1 calls in 2 attempts", out)
+        self.assertIn("finding: retried_non_retryable 1", out)
+        first, second = server.journal()
+        self.assertEqual(first["call"], second["call"])
+        self.assertEqual(second["attempt"], 2)
+        self.assertEqual(second["correlated_by"], "x-stainless-retry-count")
+
+    def test_speed_compresses_time_and_what_is_told_of_it(self):
+        limits = {"rpm": 1}
+        model = {"ttft": "10s", "inter_token": "0ms", "limits": limits, "error_latency": "1s"}
+        server = Serving(self, "--speed", "100", providers={
+            "openai": {"dialect": "openai", "models": {"gpt-4": model}}},
+            timeline=[{"phase": "all", "until": "2m"}])
+        begun = time.monotonic()
+        self.assertEqual(server.chat()[0].status, 200)
+        self.assertLess(time.monotonic() - begun, 5)  # not 10
+        refused = server.chat("more")[0]
+        self.assertEqual(refused.status, 429)
+        self.assertLessEqual(float(refused.headers["retry-after-ms"]), 600)  # a minute is 600 ms
+        time.sleep(0.65)
+        self.assertEqual(server.chat("more")[0].status, 200)
+        self.assertEqual(server.end()[0], 0)
+
+    def test_the_clock_moves_by_the_admin_api(self):
+        server = Serving(self)
+        self.assertEqual(server.admin("POST", "phase", {"phase": "storm"})["phase"], "storm")
+        self.assertEqual(server.chat()[0].status, 500)
+        self.assertEqual(server.admin("POST", "phase", {"phase": "calm"})["phase"], "calm")
+        self.assertEqual(server.chat()[0].status, 200)
+        self.assertEqual(server.admin("POST", "seed", {"seed": 7})["seed"], 7)
+        self.assertEqual(server.admin("GET", "state")["requests"], 0)
+
+    def test_many_clients_at_once(self):
+        server = Serving(self)
+        bad = []
+
+        def work(number):
+            connection = server.connect()
+            for i in range(10):
+                reply, _ = server.chat(f"{number} {i}", connection)
+                if reply.status != 200:
+                    bad.append(reply.status)
+
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(bad, [])
+        server.end()
+        self.assertEqual(len({entry["call"] for entry in server.journal()}), 200)
+
+    def test_it_ends_by_itself(self):
+        server = Serving(self, "--for", "1m", "--speed", "200")
+        self.assertEqual(server.wait()[0], 0)
+
+    def test_bad_options(self):
+        server = Serving(self)
+        path = server.folder / "scenario.json"
+
+        def run(*options):
+            done = subprocess.run([BROWNOUT, "serve", path, *options], capture_output=True,
+                                  text=True, timeout=PATIENCE)
+            return done.returncode, done.stderr
+
+        code, err = run("--port", str(server.port))
+        self.assertEqual(code, 5)
+        self.assertIn("cannot listen at 127.0.0.1 port", err)
+        code, err = run("--start", "strom")
+        self.assertEqual(code, 2)
+        self.assertIn('did you mean "storm"?', err)
+        self.assertEqual(run("--speed", "0")[0], 2)
+        self.assertEqual(run("--for", "soon")[0], 2)
+        self.assertEqual(run("--host", "nowhere.example")[0], 5)
+
+    def test_listening_to_the_world_is_warned_of(self):
+        server = Serving(self, "--host", "0.0.0.0")
+        _, _, err = server.end()
+        self.assertIn("warning: listening at 0.0.0.0", err)
+
+
+if __name__ == "__main__":
+    BROWNOUT = pathlib.Path(sys.argv.pop(1)).resolve()
+    unittest.main(verbosity=1, warnings="ignore")

@@ -146,11 +146,11 @@ class Load {
 
   void print() {
     std::sort(lateness_.begin(), lateness_.end());
-    fmt::print(
-        R"({{"streams":{},"complete":{},"tokens":{},"late_ms":{{"p50":{:.2f},"p99":{:.2f},"p999":{:.2f},"max":{:.2f}}}}})"
-        "\n",
-        streams_.size(), done_, lateness_.size(), quantile(0.5), quantile(0.99), quantile(0.999),
-        quantile(1));
+    fmt::print(R"({{"streams":{},"complete":{},"tokens":{},)"
+               R"("late_ms":{{"p50":{:.2f},"p99":{:.2f},"p999":{:.2f},"max":{:.2f}}}}})"
+               "\n",
+               streams_.size(), done_, lateness_.size(), quantile(0.5), quantile(0.99),
+               quantile(0.999), quantile(1));
   }
 
   Settings settings_;

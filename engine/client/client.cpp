@@ -201,6 +201,15 @@ Outcome Client::complete(Request request, Duration within) {
   return BlockingCall(shard, plan(std::move(request), within)).wait();
 }
 
+Outcome Client::stream(Request request, Output output, Duration within) {
+  detail::ClientShard& shard = next_shard();
+  BROWNOUT_CHECK(!shard.runtime().runs_here());
+  request.stream = true;
+  detail::ClientCall::Plan what = plan(std::move(request), within);
+  what.output = std::move(output);
+  return BlockingCall(shard, std::move(what)).wait();
+}
+
 Result<void> Client::reload(const Policy& policy) {
   const auto binding = Binder(state_->targets, state_->roles).bind(policy);
   if (!binding) return tl::unexpected(binding.error());
@@ -243,7 +252,9 @@ detail::ClientShard& Client::next_shard() {
 }
 
 detail::ClientCall::Plan Client::plan(Request&& request, Duration within) {
-  return {state_->calls.fetch_add(1, std::memory_order_relaxed), std::move(request), within};
+  return {.id = state_->calls.fetch_add(1, std::memory_order_relaxed),
+          .request = std::move(request),
+          .within = within};
 }
 
 }  // namespace brownout

@@ -49,6 +49,9 @@ MakeTransport function_transport(FunctionTransport::Function function);
 /// Called like MakeTransport.
 using MakeStore = std::function<std::shared_ptr<ReplyStore>(AsioRuntime& runtime)>;
 
+/// Takes the text of a streamed reply as it comes.
+using Output = std::function<void(std::string_view text)>;
+
 /// Makes an observer of calls that ride through `pipeline`, whose names it may take. Called for
 /// each policy, on the thread that brings it; may return the same observer each time.
 using MakeObserver = std::function<std::shared_ptr<Observer>(const Pipeline& pipeline)>;
@@ -125,10 +128,44 @@ class Client {
     return async_complete(std::move(request), default_deadline(), std::forward<Token>(token));
   }
 
+  /// The same for a streamed reply, whatever `request.stream` says: `output` takes its text piece
+  /// by piece, as it comes. What it has been told is the caller's: no retry, no other route and no
+  /// lost hedge ever begins again after the first piece. A reply that comes whole, because the
+  /// policy holds it until it is complete or because it was stored, is not told to it; the
+  /// outcome's reply has the whole text of every success.
+  ///
+  /// `output` runs where the call is carried out, on the client's executor or a strand of it, never
+  /// concurrently with itself and never after the handler has begun. What takes long there keeps
+  /// other calls waiting and does not slow the provider down; it must not throw. After a
+  /// cancellation it may still be told what was under way.
+  template <class Token>
+  auto async_stream(Request request, Output output, Duration within, Token&& token) {
+    request.stream = true;
+    return boost::asio::async_initiate<Token, void(Outcome)>(
+        [](auto handler, Client* client, Request&& what, Output&& to, Duration limit) {
+          using AsyncCall = detail::AsyncCall<std::decay_t<decltype(handler)>>;
+          detail::ClientCall::Plan plan = client->plan(std::move(what), limit);
+          plan.output = std::move(to);
+          AsyncCall::start(client->next_shard(), std::move(plan), std::move(handler));
+        },
+        token, this, std::move(request), std::move(output), within);
+  }
+  template <class Token>
+  auto async_stream(Request request, Output output, Token&& token) {
+    return async_stream(std::move(request), std::move(output), default_deadline(),
+                        std::forward<Token>(token));
+  }
+
   /// Makes a call and waits for its end. Requires: not called on a thread that the executor needs
   /// to go on, least of all its only one.
   Outcome complete(Request request, Duration within);
   Outcome complete(Request request) { return complete(std::move(request), default_deadline()); }
+
+  /// The same for a streamed reply; `output` as in async_stream(), on a thread of the executor.
+  Outcome stream(Request request, Output output, Duration within);
+  Outcome stream(Request request, Output output) {
+    return stream(std::move(request), std::move(output), default_deadline());
+  }
 
   /// From now on calls ride through `policy`; those under way finish in the one they began in.
   /// Errors: as make(), and a model that is not among the targets; then nothing changes.

@@ -6,9 +6,11 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 
 #include "engine/pipeline/engine.hpp"
 #include "engine/runtime/asio_runtime.hpp"
@@ -82,6 +84,7 @@ class ClientCall : private Timer, private CallListener {
     Request request;
     Duration within = forever;
     bool cancellable = false;
+    std::function<void(std::string_view)> output{};
   };
 
   /// Gives the call up, unless it has ended. Its outcome comes later.
@@ -115,6 +118,9 @@ class ClientCall : private Timer, private CallListener {
 
   void fire() override;
   void drop() noexcept override;
+  void on_output(CallId, std::string_view text) override {
+    if (plan_.output) plan_.output(text);
+  }
   void on_call_end(CallId id, Outcome&& outcome) override;
   void cancelled();
   void end(Outcome&& outcome, bool at_once);

@@ -170,6 +170,11 @@ void Call::on_first_output() {
   whole_->listener_->on_first_output(id_);
 }
 
+// The first output has cut every other ride that could speak.
+void Call::on_output(std::string_view text) {
+  whole_->listener_->on_output(id_, text);
+}
+
 void Call::on_end(Outcome&& outcome) {
   outcome_ = std::move(outcome);
   outcome_.route = at_->route;

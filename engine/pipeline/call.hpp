@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/pipeline/layer.hpp"
 #include "engine/pipeline/pipeline.hpp"
@@ -21,6 +22,13 @@ class CallListener {
  public:
   /// The first output of a streamed reply is about to reach the caller. Called at most once.
   virtual void on_first_output(CallId) {}
+
+  /// A piece of a streamed reply's text, in order and each once; gone when this returns. It comes
+  /// from the ride that is the caller's: never from a copy that lost, and never from an attempt
+  /// that can still be tried again, so there is nothing to take back. What a policy holds until it
+  /// is complete, a store or a default reply is not told here but comes with the outcome, whose
+  /// reply has the whole text in any case. The call may be cancelled from here.
+  virtual void on_output(CallId, std::string_view /*text*/) {}
 
   /// Called exactly once for every call that was not cancelled, never from inside Engine::start().
   /// The call is over: the listener may start another.
@@ -84,6 +92,7 @@ class Call final : private Timer, private AttemptListener, private ReplyLookup {
 
   void fire() override;
   void on_first_output() override;
+  void on_output(std::string_view text) override;
   void on_end(Outcome&& outcome) override;
   void on_lookup(const StoredReply* found) override;
   void woken();

@@ -30,7 +30,9 @@ struct CallLayout {
   Call* free = nullptr;
 };
 
-/// Takes calls and brings them to an end, whatever the providers do.
+/// Takes calls and brings them to an end, whatever the providers do. The text of a streamed reply
+/// passes through to the call's listener as it comes (CallListener::on_output); an engine keeps
+/// none of it.
 ///
 /// *Ownership*: refers to the runtime, transport, store and observer, which must outlive it; shares
 /// its pipeline. Calls live in recycled blocks: in steady state a call allocates nothing.

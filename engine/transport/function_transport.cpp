@@ -38,7 +38,7 @@ class FunctionTransport::Completion::Flight final : private Timer {
 
   // On any thread.
   void tell_end(Outcome&& outcome);
-  void tell_output();
+  void tell_output(std::string_view text);
   void add_handle() { handles_.fetch_add(1, std::memory_order_relaxed); }
   void drop_handle() {
     if (handles_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
@@ -58,7 +58,7 @@ class FunctionTransport::Completion::Flight final : private Timer {
 
   void fire() override;
   void hear();
-  void hear_output();
+  void hear_output(std::string_view text);
   void await_more(Duration limit);
   std::shared_ptr<Flight> leave();
   void post();
@@ -69,7 +69,7 @@ class FunctionTransport::Completion::Flight final : private Timer {
   const bool stream_;
   std::function<void()> cancel_;
   bool committed_ = false;
-  bool has_output_ = false;
+  Instant first_output_ = never;
 
   // In the transport's list, where it is held.
   std::shared_ptr<Flight> self_;
@@ -83,6 +83,7 @@ class FunctionTransport::Completion::Flight final : private Timer {
   Runtime* runtime_;   // null once the attempt has ended
   bool told_ = false;  // and not heard yet
   bool output_ = false;
+  std::string text_;  // of it
   bool over_ = false;
   Outcome outcome_;
 };
@@ -123,6 +124,7 @@ Outcome FunctionTransport::Completion::Flight::cut() {
   const auto cancel = std::exchange(cancel_, nullptr);
   Outcome outcome = Outcome::failure(OutcomeKind::cancelled);
   outcome.committed = committed_;
+  outcome.first_output = first_output_;
   if (cancel) cancel();
   return outcome;
 }
@@ -143,11 +145,12 @@ void FunctionTransport::Completion::Flight::tell_end(Outcome&& outcome) {
   post();
 }
 
-void FunctionTransport::Completion::Flight::tell_output() {
+void FunctionTransport::Completion::Flight::tell_output(std::string_view text) {
   if (!stream_) return;
   const std::lock_guard lock(mutex_);
   if (runtime_ == nullptr || over_) return;
   output_ = true;
+  if (!limits_.hold_output) text_ += text;
   post();
 }
 
@@ -159,27 +162,32 @@ void FunctionTransport::Completion::Flight::hear() {
   const auto self = self_;
   bool output = false;
   bool over = false;
+  std::string text;
   {
     const std::lock_guard lock(mutex_);
     told_ = false;
+    text.swap(text_);
     output = std::exchange(output_, false);
     over = over_;
   }
-  if (output) hear_output();
+  if (output) hear_output(text);
   // The listener may have cut it.
   if (!over || self_ == nullptr) return;
   leave();
   cancel_ = nullptr;
   outcome_.committed = committed_;
+  if (first_output_ != never) outcome_.first_output = first_output_;
   listener_.on_end(std::move(outcome_));
 }
 
-void FunctionTransport::Completion::Flight::hear_output() {
-  const bool is_first = !std::exchange(has_output_, true);
+void FunctionTransport::Completion::Flight::hear_output(std::string_view text) {
+  const bool is_first = first_output_ == never;
+  if (is_first) first_output_ = transport_.runtime_.now();
   await_more(limits_.idle);
-  if (!is_first || limits_.hold_output) return;
+  if (limits_.hold_output) return;
   committed_ = true;
-  if (limits_.tell_first_output) listener_.on_first_output();
+  if (is_first && limits_.tell_first_output) listener_.on_first_output();
+  if (self_ != nullptr && !text.empty()) listener_.on_output(text);
 }
 
 FunctionTransport::Completion::Completion(std::shared_ptr<Flight> flight)
@@ -204,8 +212,8 @@ void FunctionTransport::Completion::operator()(Outcome outcome) const {
   flight_->tell_end(std::move(outcome));
 }
 
-void FunctionTransport::Completion::output() const {
-  flight_->tell_output();
+void FunctionTransport::Completion::output(std::string_view text) const {
+  flight_->tell_output(text);
 }
 
 void FunctionTransport::Completion::on_cancel(std::function<void()> cancel) const {

@@ -46,8 +46,11 @@ class FunctionTransport final : public Transport {
     /// The attempt has ended; `outcome.committed` is filled in here.
     void operator()(Outcome outcome) const;
 
-    /// A piece of a stream's output is about to reach the caller. Ignored for other requests.
-    void output() const;
+    /// A piece of a stream's output has come. Its text, if there is any, goes to the call's
+    /// listener, unless the policy holds output; pieces that come faster than the runtime's thread
+    /// looks are told as one. Ignored for requests that are not streamed. The outcome's reply
+    /// should have the whole text all the same.
+    void output(std::string_view text = {}) const;
 
     /// What to do when the engine no longer wants the attempt: on the runtime's thread, at most
     /// once, and not after the attempt has ended otherwise. The provider should learn of it;

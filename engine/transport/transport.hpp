@@ -3,6 +3,7 @@
 // One attempt against one provider. Production implements it over HTTP, the simulator in-process.
 
 #include <cstdint>
+#include <string_view>
 
 #include "engine/core/request.hpp"
 #include "engine/core/time.hpp"
@@ -46,12 +47,20 @@ struct Attempt {
   Limits limits;
 };
 
-/// Learns how an attempt ended.
+/// Learns what an attempt brings and how it ended. It may detach the attempt, or destroy itself, in
+/// any of these: a transport that has called one looks whether the attempt is still there.
 class AttemptListener {
  public:
   /// The first output of a stream is about to reach the caller. Called at most once, before on_end
   /// and never from inside start(), if the limits ask for it. The attempt goes on.
   virtual void on_first_output() {}
+
+  /// A piece of a stream's text, which is the caller's from here on. In order and each once, so
+  /// that all pieces of a success are its reply's text. Called between on_first_output, where the
+  /// limits ask for that, and on_end, never from inside start(); only for requests that are
+  /// streamed, under limits that do not hold output. `text` is not empty, holds whole characters
+  /// and is gone when this returns. A transport that knows only sizes never calls it.
+  virtual void on_output(std::string_view /*text*/) {}
 
   /// Called at most once, never from inside start(). `outcome.committed` says whether a streaming
   /// caller had been handed output by then.

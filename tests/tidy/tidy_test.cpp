@@ -77,6 +77,8 @@ const std::map<std::string, std::vector<std::string>> may_include{
     {"engine/core/", {"engine/core/"}},
     {"engine/runtime/", {"engine/core/", "engine/runtime/"}},
     {"engine/transport/", {"engine/core/", "engine/runtime/", "engine/transport/"}},
+    {"engine/transport/http/",
+     {"engine/core/", "engine/policy/", "engine/runtime/", "engine/transport/"}},
     {"engine/store/", {"engine/core/", "engine/runtime/", "engine/store/"}},
     {"engine/telemetry/", {"engine/core/", "engine/transport/", "engine/telemetry/"}},
     {"engine/policy/",

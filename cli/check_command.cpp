@@ -9,6 +9,7 @@
 
 #include "cli/input_files.hpp"
 #include "cli/print_errors.hpp"
+#include "engine/connections/connections.hpp"
 #include "engine/policy_file/policy_traps.hpp"
 #include "sim/scenario.hpp"
 
@@ -42,6 +43,10 @@ Errors check_file(const std::string& path) {
       return check_scenario(path);
     case FileKind::policy:
       return check_policy(path);
+    case FileKind::connections: {
+      const auto connections = load_connections(path);
+      return connections ? Errors{} : connections.error();
+    }
     case FileKind::other:
       break;
   }
@@ -50,10 +55,10 @@ Errors check_file(const std::string& path) {
 }
 
 ExitCode check(const std::vector<std::string>& paths) {
-  const auto files = expand(paths, {FileKind::scenario, FileKind::policy});
+  const auto files = expand(paths, {FileKind::scenario, FileKind::policy, FileKind::connections});
   if (!files) return print_errors(files.error());
   if (files->empty()) {
-    fmt::print(stderr, "no scenarios or policies found\n");
+    fmt::print(stderr, "no scenarios, policies or connections found\n");
     return ExitCode::nothing_ran;
   }
   ExitCode code = ExitCode::passed;
@@ -72,9 +77,10 @@ ExitCode check(const std::vector<std::string>& paths) {
 
 void add_check(CLI::App& program, Request& request) {
   const auto paths = std::make_shared<std::vector<std::string>>();
-  CLI::App* command =
-      program.add_subcommand("check", "Report everything wrong with scenarios and policies");
-  command->add_option("FILE", *paths, "Scenario or policy files, or folders of them")->required();
+  CLI::App* command = program.add_subcommand(
+      "check", "Report everything wrong with scenarios, policies and connections");
+  command->add_option("FILE", *paths, "Scenario, policy or connections files, or folders of them")
+      ->required();
   command->callback([paths, &request] { request.action = [paths] { return check(*paths); }; });
 }
 

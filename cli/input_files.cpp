@@ -55,6 +55,7 @@ Result<FileKind> kind_of(const std::string& path) {
   const Node* kind = root.type == Node::Type::object ? root.find("kind") : nullptr;
   if (kind == nullptr || kind->type != Node::Type::string) return FileKind::other;
   if (kind->text == "scenario") return FileKind::scenario;
+  if (kind->text == "connections") return FileKind::connections;
   return kind->text == "policy" ? FileKind::policy : FileKind::other;
 }
 

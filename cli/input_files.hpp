@@ -10,7 +10,7 @@
 namespace brownout::cli {
 
 /// The kinds of file brownout reads, by their "kind".
-enum class FileKind { scenario, policy, other };
+enum class FileKind { scenario, policy, connections, other };
 
 /// The kind a file claims to be, without looking any further. Errors: as Document::load.
 Result<FileKind> kind_of(const std::string& path);

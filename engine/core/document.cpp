@@ -114,6 +114,19 @@ std::string Document::excerpt(Span span, std::string_view note) const {
                      place.column, source.empty() ? "" : " ", source, marks);
 }
 
+std::string Document::excerpt_unseen(Span span, std::string_view note) const {
+  const Position place = position(span.begin);
+  const std::string margin(std::to_string(place.line).size(), ' ');
+  std::string text = fmt::format("{}--> {}:{}:{}\n", margin, name_, place.line, place.column);
+  if (!note.empty()) text += fmt::format("{} | {}\n", margin, note);
+  return text;
+}
+
+void Problems::add_unseen(const Document& document, Span span, std::string message,
+                          std::string note) {
+  errors_.push_back({ErrorKind::invalid, std::move(message), document.excerpt_unseen(span, note)});
+}
+
 void Problems::add(const Document& document, Span span, std::string message, std::string note) {
   errors_.push_back({ErrorKind::invalid, std::move(message), document.excerpt(span, note)});
 }

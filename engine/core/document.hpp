@@ -95,6 +95,9 @@ class Document {
   /// as U+FFFD. Ends with a newline.
   std::string excerpt(Span span, std::string_view note) const;
 
+  /// The same without the line.
+  std::string excerpt_unseen(Span span, std::string_view note) const;
+
  private:
   friend class DocumentParser;
   Document(std::string name, std::string text);
@@ -113,6 +116,9 @@ class Problems {
   /// was expected or the nearest valid spelling.
   void add(const Document& document, Span span, std::string message, std::string note = {});
   void add(const Node& node, std::string message, std::string note = {});
+
+  /// The same where the line must not be shown, because it may hold a secret.
+  void add_unseen(const Document& document, Span span, std::string message, std::string note = {});
 
   bool empty() const { return errors_.empty(); }
   std::size_t size() const { return errors_.size(); }

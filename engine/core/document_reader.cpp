@@ -260,9 +260,17 @@ bool read_name(const Node& node, Problems& problems, std::string& out) {
   return false;
 }
 
+namespace {
+
+std::string with_article(std::string_view kind) {
+  return fmt::format("{}{}", kind == "connections" ? "" : "a ", kind);
+}
+
+}  // namespace
+
 bool read_header(const Node& root, ObjectReader& object, Problems& problems,
                  std::string_view kind) {
-  const std::vector<std::string_view> kinds{"scenario", "policy", "baseline"};
+  const std::vector<std::string_view> kinds{"scenario", "policy", "baseline", "connections"};
   constexpr std::int64_t version = 1;
   object.optional("$schema", [&](const Node& node) {
     std::string ignored;
@@ -279,7 +287,8 @@ bool read_header(const Node& root, ObjectReader& object, Problems& problems,
   std::size_t word = 0;
   if (!read_word(*claimed, problems, kinds, word)) return false;
   if (kinds[word] != kind) {
-    problems.add(*claimed, fmt::format("this file is a {}, not a {}", kinds[word], kind));
+    problems.add(*claimed, fmt::format("this file is {}, not {}", with_article(kinds[word]),
+                                       with_article(kind)));
     return false;
   }
   const Node* node = root.find("version");

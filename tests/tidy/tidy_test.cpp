@@ -86,6 +86,7 @@ const std::map<std::string, std::vector<std::string>> may_include{
     {"engine/policy_file/", {"engine/core/", "engine/policy/", "engine/policy_file/"}},
     {"engine/pipeline/", {"engine/"}},
     {"engine/client/", {"engine/"}},
+    {"engine/connections/", {"engine/"}},
     {"mockserver/", {"engine/core/", "mockserver/"}},
     {"sim/kernel/", {"engine/core/", "engine/runtime/", "sim/kernel/"}},
     {"sim/", {"engine/", "mockserver/", "sim/"}},

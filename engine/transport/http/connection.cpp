@@ -301,11 +301,10 @@ void Connection::close() {
   keeper->on_closed(*this);
 }
 
-bool Connection::is_fresh(Instant now) const {
-  if (now >= usable_until_) return false;
+bool Connection::is_fresh(Instant now) {
+  if (is_outlived(now)) return false;
   char byte = 0;
-  const int socket = const_cast<Tcp::socket&>(socket_).native_handle();
-  const auto seen = recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const auto seen = recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   // Neither its end nor anything that nobody asked for.
   return seen < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }

@@ -88,8 +88,11 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   /// At once.
   void close();
 
+  /// Whether an idle connection has been kept for long enough.
+  bool is_outlived(Instant now) const { return now >= usable_until_; }
+
   /// Whether an idle connection can be used, as far as anybody knows.
-  bool is_fresh(Instant now) const;
+  bool is_fresh(Instant now);
 
   const Endpoint& endpoint() const { return endpoint_; }
 

@@ -49,7 +49,7 @@ struct ErrorFacts {
 OutcomeKind classify_error(Dialect dialect, const ErrorFacts& error);
 
 struct EncodeOptions {
-  std::string_view model;
+  std::string_view model{};
   bool stream = false;
   std::uint32_t output_cap = 0;  ///< 0: what the body says, else the model's own
 

@@ -11,21 +11,6 @@ namespace {
 // In the order of the body: models see the order of what a schema says.
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<DialectFacts, 2> dialects{{
-    {.path = "/chat/completions",
-     .key_header = "authorization",
-     .key_prefix = "Bearer ",
-     .version_header = "",
-     .version = "",
-     .idempotency_header = "idempotency-key"},
-    {.path = "/v1/messages",
-     .key_header = "x-api-key",
-     .key_prefix = "",
-     .version_header = "anthropic-version",
-     .version = "2023-06-01",
-     .idempotency_header = ""},
-}};
-
 // Anthropic refuses requests without a cap.
 constexpr std::uint32_t anthropic_default_cap = 4096;
 
@@ -48,8 +33,9 @@ Json read_body(std::string_view body) {
   if (!whole.contains("messages")) {
     const auto prompt = whole.find("prompt");
     if (prompt == whole.end() || !prompt->is_string()) return nullptr;
-    whole["messages"].push_back(message_of_user(*prompt));
+    Json message = message_of_user(std::move(*prompt));
     whole.erase("prompt");
+    whole["messages"].push_back(std::move(message));
   }
   if (!whole["messages"].is_array()) return nullptr;
   return whole;
@@ -113,8 +99,9 @@ void write_anthropic(Json& body, const EncodeOptions& options) {
   }
   const auto cap = body.find("max_completion_tokens");
   if (cap != body.end()) {
-    if (!body.contains("max_tokens")) body["max_tokens"] = *cap;
+    Json value = std::move(*cap);
     body.erase("max_completion_tokens");
+    if (!body.contains("max_tokens")) body["max_tokens"] = std::move(value);
   }
   if (options.output_cap != 0) {
     body["max_tokens"] = options.output_cap;
@@ -124,19 +111,6 @@ void write_anthropic(Json& body, const EncodeOptions& options) {
 }
 
 }  // namespace
-
-std::string_view to_string(Dialect dialect) {
-  return dialect_names()[static_cast<std::size_t>(dialect)];
-}
-
-const std::vector<std::string_view>& dialect_names() {
-  static const std::vector<std::string_view> names{"openai", "anthropic"};
-  return names;
-}
-
-const DialectFacts& facts(Dialect dialect) {
-  return dialects[static_cast<std::size_t>(dialect)];
-}
 
 std::optional<std::string> encode_request(Dialect dialect, std::string_view text,
                                           const EncodeOptions& options) {

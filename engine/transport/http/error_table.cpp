@@ -85,7 +85,8 @@ struct StatusRow {
   OutcomeKind kind;
 };
 constexpr std::array statuses{
-    StatusRow{0, server_error},       // inside a 200
+    StatusRow{0, malformed_reply},    // a change of protocol that nobody asked for
+    StatusRow{200, server_error},     // inside a reply
     StatusRow{300, malformed_reply},  // no provider redirects, and nobody is followed with a key
     StatusRow{400, invalid_request},   StatusRow{401, authentication},
     StatusRow{402, quota_exhausted},   StatusRow{403, permission},

@@ -376,7 +376,7 @@ Connection* HttpTransport::Impl::take_idle(Pool& pool) {
 
 // The ones used longest ago are at the front.
 void HttpTransport::Impl::drop_outlived(Pool& pool) {
-  while (!pool.idle.empty() && !pool.idle.front()->is_fresh(runtime_.now())) {
+  while (!pool.idle.empty() && pool.idle.front()->is_outlived(runtime_.now())) {
     pool.idle.front()->close();
   }
 }
@@ -395,7 +395,7 @@ void HttpTransport::Impl::on_idle(Connection& connection) {
   }
   pool.idle.push_back(&connection);
   if (pool.idle.size() > pool.endpoint->options.most_idle) pool.idle.front()->close();
-  if (!pool.idle.empty()) drop_outlived(pool);
+  drop_outlived(pool);
 }
 
 void HttpTransport::Impl::on_closed(Connection& connection) {

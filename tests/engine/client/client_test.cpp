@@ -107,6 +107,84 @@ TEST_F(ClientOnOneThread, ACallTriesAgainAndBringsTheReply) {
   EXPECT_EQ(text, "good morning");
 }
 
+// What a caller was told of a stream, piece by piece, and at its end.
+struct Told {
+  std::vector<std::string> pieces;
+  std::optional<Outcome> outcome;
+  Output output() {
+    return [this](std::string_view text) {
+      EXPECT_FALSE(outcome) << "told after the end";
+      pieces.emplace_back(text);
+    };
+  }
+  std::function<void(Outcome)> end() {
+    return [this](Outcome ended) { outcome = std::move(ended); };
+  }
+};
+
+TEST_F(ClientOnOneThread, TheTextOfAStreamReachesItsCallerAsItComes) {
+  make(policy_of(R"([ { "retry": { "max_attempts": 2, "wait": { "fixed": "1ms" } } } ])"));
+  Told told;
+  client->async_stream({}, told.output(), told.end());
+  context.poll();
+  provider.answer(Outcome::failure(overloaded, 529));
+  run_until([&] { return provider.asked.size() == 1; });
+  provider.asked[0].done.output("good");
+  context.poll();
+  EXPECT_THAT(told.pieces, ElementsAre("good"));
+  provider.asked[0].done.output(" morning");
+  provider.answer(reply("good morning"));
+  context.run();
+  EXPECT_THAT(told.pieces, ElementsAre("good", " morning"));
+  EXPECT_EQ(*told.outcome->reply.text, "good morning");
+}
+
+TEST_F(ClientOnOneThread, TextThatThePolicyHoldsComesWholeOrNotAtAll) {
+  make(policy_of(R"([ { "retry": { "max_attempts": 2, "wait": { "fixed": "1ms" } } } ])",
+                 R"("to": "openai/gpt-4", "commit": "complete")"));
+  Told told;
+  client->async_stream({}, told.output(), told.end());
+  context.poll();
+  provider.asked[0].done.output("rubb");
+  provider.answer(Outcome::failure(stream_truncated, 200));
+  run_until([&] { return provider.asked.size() == 1; });
+  provider.asked[0].done.output("good morning");
+  provider.answer(reply("good morning"));
+  context.run();
+  EXPECT_THAT(told.pieces, ElementsAre());
+  EXPECT_EQ(*told.outcome->reply.text, "good morning");
+}
+
+TEST_F(ClientOnOneThread, OfTwoCopiesOnlyTheOneThatSpokeFirstIsHeard) {
+  make(policy_of(R"([ { "hedge": { "delay": "1ms" } } ])"));
+  Told told;
+  client->async_stream({}, told.output(), told.end());
+  run_until([&] { return provider.asked.size() == 2; });
+  provider.asked[1].done.output("second");
+  context.poll();
+  EXPECT_EQ(provider.cancels, 1);
+  provider.asked[0].done.output("first");
+  provider.asked[0].done(reply("first"));
+  provider.asked[1].done(reply("second"));
+  context.run();
+  EXPECT_THAT(told.pieces, ElementsAre("second"));
+  EXPECT_EQ(*told.outcome->reply.text, "second");
+}
+
+TEST_F(ClientOnOneThread, ACallerMayGiveUpInTheMiddleOfAPiece) {
+  make(policy_of("[]"));
+  asio::cancellation_signal signal;
+  Told told;
+  client->async_stream(
+      {}, [&](std::string_view) { signal.emit(asio::cancellation_type::all); },
+      asio::bind_cancellation_slot(signal.slot(), told.end()));
+  context.poll();
+  provider.asked[0].done.output("good");
+  context.run();
+  EXPECT_EQ(told.outcome->kind, cancelled);
+  EXPECT_EQ(provider.cancels, 1);
+}
+
 TEST_F(ClientOnOneThread, ACoroutineOnTheExecutorBeginsItsCallAtOnce) {
   make(policy_of("[]"));
   asio::co_spawn(

@@ -35,6 +35,7 @@ class Listener final : public AttemptListener {
  public:
   explicit Listener(Runtime& runtime) : runtime_(runtime) {}
   void on_first_output() override { first_output = runtime_.now() - Instant{}; }
+  void on_output(std::string_view text) override { pieces.emplace_back(text); }
   void on_end(Outcome&& outcome) override {
     EXPECT_FALSE(starting) << "ended inside start()";
     ++ends;
@@ -46,6 +47,7 @@ class Listener final : public AttemptListener {
   int ends = 0;
   Duration ended = forever;
   Duration first_output = forever;
+  std::vector<std::string> pieces;
   Outcome last;
 
  private:
@@ -155,6 +157,40 @@ TEST_F(Functions, StreamsMustKeepMoving) {
   EXPECT_EQ(listener.ended, 6s);
   EXPECT_EQ(listener.last.kind, timed_out);
   EXPECT_TRUE(listener.last.committed);
+}
+
+//   0s   asked
+//   1s   "good" and " mor" come at once
+//   2s   "ning", and the end with it
+TEST_F(Functions, TheTextOfAStreamIsTheCallersAsItComes) {
+  use_hanging();
+  request.stream = true;
+  start();
+  at(1s, [this] {
+    done->output("good");
+    done->output(" mor");
+  });
+  at(2s, [this] {
+    done->output("ning");
+    (*done)(Outcome{});
+  });
+  context.run_until_idle();
+  EXPECT_THAT(listener.pieces, testing::ElementsAre("good mor", "ning"));
+  EXPECT_TRUE(listener.last.committed);
+  EXPECT_EQ(listener.last.first_output, Instant{} + 1s);
+}
+
+TEST_F(Functions, TextThatIsHeldOrOfNoStreamIsNotTold) {
+  for (const bool stream : {true, false}) {
+    use_hanging();
+    request.stream = stream;
+    start({.hold_output = stream});
+    done->output("good morning");
+    (*done)(Outcome{});
+    context.run_until_idle();
+    EXPECT_TRUE(listener.pieces.empty());
+    EXPECT_FALSE(listener.last.committed);
+  }
 }
 
 TEST_F(Functions, AStreamThatHoldsItsOutputIsNotCommitted) {

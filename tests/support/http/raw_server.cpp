@@ -104,6 +104,7 @@ void Peer::reset() {
 }
 
 bool Peer::sees_close(std::chrono::milliseconds within) {
+  if (socket_ < 0) return true;
   const auto until = std::chrono::steady_clock::now() + within;
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(

@@ -22,16 +22,18 @@ class GoodMorningServer {
     boost::asio::ip::tcp::socket visitor(context_);
     boost::system::error_code ignored;
     visitor.connect(acceptor_.local_endpoint(), ignored);
+    visitor.close(ignored);
     thread_.join();
   }
   GoodMorningServer(const GoodMorningServer&) = delete;
   GoodMorningServer& operator=(const GoodMorningServer&) = delete;
 
-  /// A connections file that leads here.
-  std::string connections(const std::string& provider) const {
-    return R"({ "kind": "connections", "version": 1, "providers": { ")" + provider +
-           R"(": { "url": "http://127.0.0.1:)" + std::to_string(acceptor_.local_endpoint().port()) +
-           "\" } } }";
+  /// A connections file whose providers are all here.
+  std::string connections() const {
+    const std::string here = R"({ "url": "http://127.0.0.1:)" +
+                             std::to_string(acceptor_.local_endpoint().port()) + "\" }";
+    return R"({ "kind": "connections", "version": 1, "providers": { "openai": )" + here +
+           R"(, "anthropic": )" + here + " } }";
   }
 
  private:

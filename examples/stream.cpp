@@ -19,7 +19,7 @@ int complain(const brownout::Errors& errors) {
 int main(int argc, char** argv) {
   const GoodMorningServer server;
   auto connections = argc > 1 ? brownout::load_connections(argv[1])
-                              : brownout::parse_connections("inline", server.connections("openai"));
+                              : brownout::parse_connections("inline", server.connections());
   const auto policy = brownout::load_policy(argc > 2 ? argv[2] : "policies/recommended.json");
   if (!connections) return complain(connections.error());
   if (!policy) return complain(policy.error());

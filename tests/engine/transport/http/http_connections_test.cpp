@@ -74,15 +74,24 @@ TEST(HttpConnections, AreKeptNoLongerAndInNoGreaterNumberThanAllowed) {
   EXPECT_EQ(none.transport->counts().open, 0U);
 }
 
+// What a server did is on its way for no longer than this.
+void wait_for(const std::atomic<int>& count, int value) {
+  while (count < value) std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(10ms);
+}
+
 TEST(HttpConnections, OneThatItsServerHasClosedIsNotUsed) {
-  RawServer server([](Peer& peer) {
+  std::atomic<int> closed = 0;
+  RawServer server([&](Peer& peer) {
     peer.read_request();
     peer.send(answer(200, hello));
+    peer.close();
+    ++closed;
   });
   Lab lab(server.url());
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(lab.ask(Lab::request()).kind, success);
-    std::this_thread::sleep_for(30ms);
+    wait_for(closed, i + 1);
   }
   EXPECT_EQ(server.accepted(), 3);
   EXPECT_EQ(lab.transport->counts().stale, 2U);
@@ -90,16 +99,20 @@ TEST(HttpConnections, OneThatItsServerHasClosedIsNotUsed) {
 }
 
 TEST(HttpConnections, OneThatSaysSomethingUnaskedIsNotUsed) {
-  RawServer server([](Peer& peer) {
+  std::atomic<bool> read = false;
+  std::atomic<int> said = 0;
+  RawServer server([&](Peer& peer) {
     peer.read_request();
     peer.send(answer(200, hello));
-    peer.pause(10ms);
+    while (!read) peer.pause(1ms);
     peer.send(answer(408, ""));
+    ++said;
     peer.sees_close(5s);
   });
   Lab lab(server.url());
   EXPECT_EQ(lab.ask(Lab::request()).kind, success);
-  std::this_thread::sleep_for(40ms);
+  read = true;
+  wait_for(said, 1);
   EXPECT_EQ(lab.ask(Lab::request()).kind, success);
   EXPECT_EQ(lab.transport->counts().stale, 1U);
 }
@@ -174,9 +187,12 @@ class Blind final : public http::ConnectionKeeper, public http::ConnectionUser {
 };
 
 TEST(HttpConnections, ARequestThatCrossedTheServersFarewellWasHeardByNobody) {
-  RawServer server([](Peer& peer) {
+  std::atomic<int> closed = 0;
+  RawServer server([&](Peer& peer) {
     peer.read_request();
     peer.send(answer(200, hello));
+    peer.close();
+    ++closed;
   });
   Lab lab(server.url());
   const auto endpoints = HttpEndpoints::open({{.provider = "p", .url = server.url()}});
@@ -188,7 +204,7 @@ TEST(HttpConnections, ARequestThatCrossedTheServersFarewellWasHeardByNobody) {
   lab.run_until([&] { return blind.open; });
   connection->send(request);
   lab.run_until([&] { return blind.idle; });
-  std::this_thread::sleep_for(30ms);
+  wait_for(closed, 1);
   EXPECT_FALSE(connection->is_fresh(lab.runtime.now()));
   connection->take(blind);
   connection->send(request);

@@ -60,10 +60,10 @@ TEST(HttpLimits, TheEndOfAnAttemptHoldsAtEveryStageAndReachesTheServer) {
     Still still(stage.sends);
     Lab lab(still.server.url());
     const Instant begun = lab.runtime.now();
-    const Outcome outcome = lab.ask(Lab::request(true), {.end = after(begun, 60ms)});
+    const Outcome outcome = lab.ask(Lab::request(true), {.end = after(begun, 300ms)});
     EXPECT_EQ(outcome.kind, timed_out) << stage.name;
     EXPECT_EQ(outcome.committed, stage.name == "after output") << stage.name;
-    EXPECT_GE(lab.runtime.now() - begun, 60ms) << stage.name;
+    EXPECT_GE(lab.runtime.now() - begun, 300ms) << stage.name;
     EXPECT_TRUE(lab.run_until([&] { return still.left.load(); }, 2s)) << stage.name;
     EXPECT_EQ(lab.transport->counts().open, 0U) << stage.name;
   }
@@ -95,7 +95,7 @@ TEST(HttpLimits, SilenceAfterOutputHasItsOwnLimit) {
   });
   Lab lab(server.url());
   Heard heard;
-  const Outcome outcome = lab.ask(Lab::request(true), {.first_token = 2s, .idle = 90ms}, heard);
+  const Outcome outcome = lab.ask(Lab::request(true), {.first_token = 9s, .idle = 400ms}, heard);
   EXPECT_EQ(outcome.kind, timed_out);
   EXPECT_EQ(heard.pieces, 5);
   EXPECT_EQ(outcome.billed_output_tokens, 5U);
@@ -140,7 +140,7 @@ TEST(HttpDetach, IsHeardByTheServerAtEveryStageAndByNobodyElse) {
     Lab lab(still.server.url());
     Heard heard;
     const Request request = Lab::request(true);
-    const auto handle = lab.start(request, {.end = lab.in(300ms)}, heard);
+    const auto handle = lab.start(request, {.end = lab.in(30s)}, heard);
     const bool output = stage.name == "after output";
     lab.run_until([&] { return still.reached && (!output || heard.pieces == 1); });
     lab.run_for(10ms);

@@ -274,8 +274,8 @@ constexpr Entry entries[] = {
      {"nothing ran"}},
     {EntryKind::exit_code,
      "4",
-     "There is no verdict: an expectation found no data, the run ended in a deadlock or "
-     "livelock, or nothing could be compared with the baseline.",
+     "There is no verdict: no data, a deadlock, a livelock, or nothing to compare with the "
+     "baseline.",
      "It never counts as passed. A hang in a scenario and a policy without a timeout is the "
      "usual cause.",
      "",

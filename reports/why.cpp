@@ -81,13 +81,11 @@ std::string most_misses(const Scope& scope) {
 }
 
 std::string other_misses(const Scope& scope) {
-  const bool degraded =
-      scope.calls.ended_as(CallEnd::degraded) > scope.calls.ended_as(CallEnd::failed);
+  const std::uint64_t degraded = scope.calls.ended_as(CallEnd::degraded);
+  const std::uint64_t failed = scope.calls.ended_as(CallEnd::failed);
   // A handful among many explains nothing.
-  const auto [few, many] =
-      std::minmax(scope.calls.ended_as(CallEnd::degraded), scope.calls.ended_as(CallEnd::failed));
-  if (few * 100 < many) return {};
-  return degraded ? failed_calls(scope) : degraded_calls(scope);
+  if (std::min(degraded, failed) * 100 < std::max(degraded, failed)) return {};
+  return degraded > failed ? failed_calls(scope) : degraded_calls(scope);
 }
 
 std::string failed_attempts(const Scope& scope) {

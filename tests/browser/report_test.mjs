@@ -54,6 +54,10 @@ function writePages() {
   brownout("run", hedged, "scenarios/museum/C48-abandoned-wait-keeps-its-charge.json",
     "scenarios/museum/C08-thundering-recovery.json", ...outputs("several"));
   writeEvil("failing");
+  brownout("compare", "--policies", "scenarios/policies/recommended.json",
+    "scenarios/policies/guide-layered.json", "scenarios/policies/presets/portkey.json",
+    "--scenarios", "scenarios/healthy.json", "scenarios/drills", "--html",
+    place("compared", "html"), "--reports", `${folder}/reports`);
 }
 
 // A page of the report that may ask for nothing and must not complain.
@@ -72,7 +76,9 @@ async function open(browser, name, options = {}, hash = "") {
   });
   page.complaints = complaints;
   await page.goto(`file://${folder}/${name}.html${hash}`);
-  await page.waitForFunction(() => document.documentElement.dataset.drawn);
+  if (name !== "compared") {
+    await page.waitForFunction(() => document.documentElement.dataset.drawn);
+  }
   return page;
 }
 
@@ -94,7 +100,7 @@ async function drag(page, from, to) {
 }
 
 test("opens without a network, a request or a complaint", async (browser) => {
-  for (const name of ["flagship", "failing", "hedged", "several", "evil"]) {
+  for (const name of ["flagship", "failing", "hedged", "several", "evil", "compared"]) {
     const page = await open(browser, name);
     assert.deepEqual(page.complaints, [], name);
     await page.context().close();
@@ -238,7 +244,7 @@ test("where something failed is framed in the panels", async (browser) => {
 
 test("nothing is wider than a phone or a desk", async (browser) => {
   for (const width of [360, 1400]) {
-    for (const name of ["flagship", "failing", "hedged", "several", "evil"]) {
+    for (const name of ["flagship", "failing", "hedged", "several", "evil", "compared"]) {
       const page = await open(browser, name, { viewport: { width, height: 800 } },
         name === "several" ? "#run-2" : "");
       for (const kind of ["failed", "slowest", "random"]) {
@@ -312,7 +318,7 @@ function faintTexts() {
 
 test("every text stands out, in light and in dark", async (browser) => {
   for (const colorScheme of ["light", "dark"]) {
-    for (const name of ["flagship", "failing", "hedged", "several"]) {
+    for (const name of ["flagship", "failing", "hedged", "several", "compared"]) {
       const page = await open(browser, name, { colorScheme }, name === "several" ? "#run-3" : "");
       await page.evaluate(() => {
         for (const details of document.querySelectorAll("details")) details.open = true;
@@ -323,6 +329,20 @@ test("every text stands out, in light and in dark", async (browser) => {
       await page.context().close();
     }
   }
+});
+
+test("a comparison shows the metric that is chosen, and leads to the runs", async (browser) => {
+  const page = await open(browser, "compared");
+  const cell = page.locator(".matrix td").first();
+  const shown = () => cell.evaluate((box) => box.innerText);
+  const availability = await shown();
+  assert.match(availability, /^\d+\.\d\d%/);
+  await page.getByLabel("latency p99").check();
+  assert.match(await shown(), /^[\d.]+m?s/);
+  await cell.locator("a").click();
+  await page.waitForFunction(() => document.documentElement.dataset.drawn);
+  assert.match(page.url(), /reports\/[\w.-]+\/[\w.-]+\.html$/);
+  await page.context().close();
 });
 
 test("light and dark are different", async (browser) => {

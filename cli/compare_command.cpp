@@ -78,8 +78,8 @@ class CompareCommand {
     const auto ready = prepare();
     if (!ready) return print_errors(ready.error());
     if (flights_.empty()) {
-      fmt::print(stderr, "nothing to compare: {} policies, {} scenarios\n", policies_.size(),
-                 scenarios_.size());
+      fmt::print(stderr, "nothing to compare: no policy found that can be flown in a scenario{}\n",
+                 first_refusal_.empty() ? "" : "; the first: " + first_refusal_);
       return ExitCode::nothing_ran;
     }
     try {
@@ -158,7 +158,9 @@ class CompareCommand {
           flights_.push_back(std::move(*flight));
           pairs_.push_back({scenario, policy});
         } else {
-          builder_->refuse(scenario, policy, flight.error().front().message);
+          const std::string& reason = flight.error().front().message;
+          if (first_refusal_.empty()) first_refusal_ = reason;
+          builder_->refuse(scenario, policy, reason);
         }
       }
     }
@@ -254,6 +256,7 @@ class CompareCommand {
   std::vector<Named> policies_;
   std::vector<Named> scenarios_;
   std::vector<Flight> flights_;
+  std::string first_refusal_;
   std::vector<Pair> pairs_;  // by flight
   std::optional<reports::ComparisonBuilder> builder_;
   std::size_t planned_ = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "reports/comparison.hpp"
@@ -25,12 +26,10 @@ double availability(const Cell& cell) {
   return share(stats.ended_as(CallEnd::success) + stats.ended_as(CallEnd::cached), stats.calls);
 }
 
-// Never 100 when something failed, nor 0 when something did not.
+// Rounded down, so that it is never 100 when something failed; nor 0 when something did not.
 std::string percent(double part) {
-  const std::string text = fmt::format("{:.1f}", 100 * part);
-  if (text == "100.0" && part < 1) return "99.9+";
-  if (text == "0.0" && part > 0) return "<0.1";
-  return text;
+  const double tenths = std::floor(1000 * part);
+  return tenths == 0 && part > 0 ? "<0.1" : fmt::format("{:.1f}", tenths / 10);
 }
 
 // "99.9 !": the mark says that an expectation was not met, "?" that one could not be decided.
@@ -157,8 +156,8 @@ std::string console_comparison(const Comparison& comparison, bool color) {
   const std::size_t room = std::max(cell_width, columns - std::min(columns, name_width + 2));
   const std::size_t abreast = std::max<std::size_t>(1, room / cell_width);
   std::string text =
-      "  availability in %;  ! an expectation was not met  ? one could not be decided  "
-      "- could not be flown\n";
+      "  availability in %, rounded down; ! an expectation was not met, ? could not be decided;\n"
+      "  - could not be flown\n";
   for (std::size_t first = 0; first < comparison.policies.size(); first += abreast) {
     const std::size_t last = std::min(first + abreast, comparison.policies.size());
     text += "\n" + matrix(comparison, first, last, name_width, color);

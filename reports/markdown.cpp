@@ -113,7 +113,9 @@ std::string title(const std::vector<Suite>& suites, const BaselineReview* review
     ++(verdict == Verdict::passed ? passed : verdict == Verdict::failed ? failed : undecided);
   }
   std::string text = "## brownout: ";
-  text += suites.empty() ? "nothing was run" : "policy " + code(suites.front().policy);
+  text += suites.empty() ? "nothing was run"
+                         : fmt::format("{} with policy {}", mark(verdict_of(suites, review)),
+                                       code(suites.front().policy));
   text += fmt::format("\n\n{} passed, {} failed, {} without a verdict", passed, failed, undecided);
   if (review != nullptr) {
     text +=

@@ -203,7 +203,8 @@ SuiteChange compare_suite(const BaselineScenario* before, const Suite& suite,
     return change;
   }
   if (before->digest != suite.scenario_digest) {
-    change.why_not = "the scenario's file has changed since the baseline";
+    change.why_not =
+        "the scenario's file has changed since the baseline (--update-baseline accepts it)";
     return change;
   }
   const std::vector<SeedPair> pairs = seed_pairs(*before, suite);
@@ -286,6 +287,16 @@ BaselineReview compare_with(const Baseline& baseline, const std::vector<Suite>& 
   }
   if (!not_run.empty()) review.notes.push_back(not_run_note(not_run));
   return review;
+}
+
+sim::Verdict verdict_of(const std::vector<Suite>& suites, const BaselineReview* review) {
+  const auto any = [&](sim::Verdict verdict) {
+    return (review != nullptr && review->verdict() == verdict) ||
+           std::ranges::any_of(suites,
+                               [&](const Suite& suite) { return suite.verdict() == verdict; });
+  };
+  if (any(sim::Verdict::failed)) return sim::Verdict::failed;
+  return any(sim::Verdict::undecided) ? sim::Verdict::undecided : sim::Verdict::passed;
 }
 
 }  // namespace brownout::reports

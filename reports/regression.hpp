@@ -72,4 +72,8 @@ struct BaselineReview {
 BaselineReview compare_with(const Baseline& baseline, const std::vector<Suite>& suites,
                             const Tolerances& tolerances);
 
+/// Of all of it: failed when a suite failed or something is worse, undecided when a suite, or the
+/// comparison as a whole, could not be decided. `review` is null where there is no baseline.
+sim::Verdict verdict_of(const std::vector<Suite>& suites, const BaselineReview* review);
+
 }  // namespace brownout::reports

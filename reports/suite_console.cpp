@@ -164,7 +164,6 @@ std::string console_review(const BaselineReview& review, const SuiteConsoleOptio
 
 std::string console_suites_verdict(const std::vector<Suite>& suites, const BaselineReview* review,
                                    const SuiteConsoleOptions& options) {
-  Verdict verdict = Verdict::passed;
   std::size_t passed = 0;
   std::size_t failed = 0;
   std::size_t runs = 0;
@@ -174,14 +173,9 @@ std::string console_suites_verdict(const std::vector<Suite>& suites, const Basel
     runs += suite.runs.size();
   }
   const std::size_t undecided = suites.size() - passed - failed;
-  if (undecided > 0) verdict = Verdict::undecided;
-  if (review != nullptr && review->verdict() != Verdict::passed) {
-    verdict = review->verdict();
-  }
-  if (failed > 0) verdict = Verdict::failed;
-  std::string text =
-      fmt::format("{}: {} of {} scenarios passed, {} failed, {} without a verdict, in {} runs",
-                  word(verdict, options), passed, suites.size(), failed, undecided, runs);
+  std::string text = fmt::format(
+      "{}: {} of {} scenarios passed, {} failed, {} without a verdict, in {} runs",
+      word(verdict_of(suites, review), options), passed, suites.size(), failed, undecided, runs);
   if (review != nullptr) text += review_clause(suites, *review);
   return text + "\n";
 }

@@ -22,6 +22,16 @@ std::uint64_t available(const CallStats& stats) {
   return stats.ended_as(CallEnd::success) + stats.ended_as(CallEnd::cached);
 }
 
+// Rounded down, so that it is never 100 when something failed.
+std::string share(double part) {
+  return fmt::format("{:.2f}%", std::floor(10'000 * part) / 100);
+}
+
+std::string share(std::uint64_t part, std::uint64_t whole) {
+  if (whole == 0) return "-";
+  return share(static_cast<double>(part) / static_cast<double>(whole));
+}
+
 // What a cell can show. The first is shown until another is chosen.
 struct CellMetric {
   std::string_view id;
@@ -31,14 +41,14 @@ struct CellMetric {
 
 constexpr std::array cell_metrics{
     CellMetric{"availability", "availability",
-               [](const Cell& cell) { return percent(available(cell.total), cell.total.calls); }},
+               [](const Cell& cell) { return share(available(cell.total), cell.total.calls); }},
     CellMetric{
         "in-faults", "availability while there were faults",
-        [](const Cell& cell) { return percent(available(cell.in_faults), cell.in_faults.calls); }},
+        [](const Cell& cell) { return share(available(cell.in_faults), cell.in_faults.calls); }},
     CellMetric{"answered", "answered",
                [](const Cell& cell) {
-                 return percent(available(cell.total) + cell.total.ended_as(CallEnd::degraded),
-                                cell.total.calls);
+                 return share(available(cell.total) + cell.total.ended_as(CallEnd::degraded),
+                              cell.total.calls);
                }},
     CellMetric{"p50", "latency p50",
                [](const Cell& cell) { return quantile(cell.total.success_latency, 500); }},
@@ -53,15 +63,10 @@ constexpr std::array cell_metrics{
                                     1e-6 * static_cast<double>(cell.total.cost_nanodollars()) /
                                         static_cast<double>(cell.total.calls));
                }},
-    CellMetric{"wasted", "tokens wasted",
-               [](const Cell& cell) {
-                 return percent(cell.total.wasted_tokens, cell.total.billed_tokens);
-               }},
+    CellMetric{
+        "wasted", "tokens wasted",
+        [](const Cell& cell) { return share(cell.total.wasted_tokens, cell.total.billed_tokens); }},
 };
-
-std::string share(double part) {
-  return fmt::format("{:.2f}%", 100 * part);
-}
 
 // A bar of `part` of its room, with the number beside it.
 std::string bar(double part, std::string_view tone, std::string_view text) {
@@ -160,8 +165,8 @@ class Labels {
   /// The text at (x, y), or nothing where it does not fit: the point's title says it too.
   std::string place(double x, double y, const std::string& text) {
     const double width = 6.6 * static_cast<double>(text.size());
-    for (const bool before : {false, true}) {
-      const Box box = before ? Box{x - 9 - width, y, width} : Box{x + 9, y, width};
+    for (const auto& [before, drop] : {std::pair{false, 0}, {true, 0}, {false, 13}, {true, -13}}) {
+      const Box box{before ? x - 9 - width : x + 9, y + drop, width};
       const bool inside = box.x >= left && box.x + box.width <= right;
       const auto overlaps = [&](const Box& other) {
         return std::abs(other.y - box.y) < 12 && box.x < other.x + other.width &&
@@ -170,7 +175,7 @@ class Labels {
       if (!inside || std::ranges::any_of(taken_, overlaps)) continue;
       taken_.push_back(box);
       return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\"{}>{}</text>", before ? x - 9 : x + 9,
-                         y + 4, before ? " text-anchor=\"end\"" : "", escaped(text));
+                         y + 4 + drop, before ? " text-anchor=\"end\"" : "", escaped(text));
     }
     return "";
   }
@@ -320,8 +325,8 @@ std::string comparison_page(const Comparison& comparison) {
   content +=
       "<section><h2>Cost against availability</h2>\n" + trade_off(comparison) +
       "</section>\n<section><h2>Policies</h2>\n" + scores_table(comparison) +
-      "</section>\n<section><h2>Every scenario</h2>\n<p>A filled cell met every expectation; "
-      "! one was not met, ? one could not be decided, - the policy cannot be flown there."
+      "</section>\n<section><h2>Every scenario</h2>\n<p>Shares are rounded down. ! an "
+      "expectation was not met, ? one could not be decided, - the policy cannot be flown there."
       "</p>\n" +
       matrix(comparison) + "</section>\n</main>\n<footer>brownout.</footer>\n";
   return page({.title = title,

@@ -9,6 +9,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
+#include <cmath>
 #include <utility>
 
 namespace brownout {
@@ -44,7 +45,7 @@ struct AsioRuntime::Link {
 
 AsioRuntime::Turn::Turn(AsioRuntime& runtime) : runtime_(runtime), outermost_(!runtime.in_turn_) {
   runtime.in_turn_ = true;
-  runtime.now_ = clock();
+  runtime.now_ = runtime.read_clock();
 }
 
 AsioRuntime::Turn::~Turn() {
@@ -52,6 +53,15 @@ AsioRuntime::Turn::~Turn() {
 }
 
 AsioRuntime::AsioRuntime(asio::any_io_executor executor, std::uint64_t seed)
+    : AsioRuntime(std::move(executor), seed, std::nullopt) {}
+
+AsioRuntime::AsioRuntime(asio::any_io_executor executor, std::uint64_t seed, const Pace& pace)
+    : AsioRuntime(std::move(executor), seed, std::optional(pace)) {
+  BROWNOUT_CHECK(pace.speed > 0);
+}
+
+AsioRuntime::AsioRuntime(asio::any_io_executor executor, std::uint64_t seed,
+                         std::optional<Pace> pace)
     : executor_(std::move(executor)),
       later_(asio::require(executor_, asio::execution::blocking.never)),
       here_(here_test<asio::io_context::executor_type, asio::thread_pool::executor_type,
@@ -59,6 +69,7 @@ AsioRuntime::AsioRuntime(asio::any_io_executor executor, std::uint64_t seed)
                       asio::strand<asio::io_context::executor_type>,
                       asio::strand<asio::thread_pool::executor_type>>(executor_)),
       seed_(seed),
+      pace_(pace),
       link_(std::make_shared<Link>(*this)) {}
 
 AsioRuntime::~AsioRuntime() {
@@ -73,7 +84,23 @@ Instant AsioRuntime::clock() {
 }
 
 SystemTime AsioRuntime::system_now() const {
+  if (pace_) return pace_->calendar + (now() - Instant{});
   return std::chrono::system_clock::now();
+}
+
+Instant AsioRuntime::paced(Instant real) const {
+  const auto passed = static_cast<double>((real - pace_->origin).count()) * pace_->speed;
+  return Instant{Duration{std::llround(passed)}};
+}
+
+// The first instant of the machine at which paced() has come to `at`: a timer that rings any
+// earlier would find nothing due.
+Instant AsioRuntime::real(Instant at) const {
+  constexpr double most = 4e18;  // 126 years
+  const auto passed = static_cast<double>((at - Instant{}).count()) / pace_->speed;
+  Instant found = after(pace_->origin, Duration{std::llround(std::min(passed, most))});
+  while (passed < most && paced(found) < at) ++found;
+  return found;
 }
 
 std::uint64_t AsioRuntime::fresh_seed() {
@@ -139,7 +166,7 @@ void AsioRuntime::run_due() {
     }
     if (!time_has_come) --due_at_once_;
     timer->fire();
-    now_ = clock();
+    now_ = read_clock();
   }
 }
 
@@ -165,7 +192,8 @@ void AsioRuntime::end_turn() {
 
 void AsioRuntime::set_timer(Instant at) {
   timer_due_ = at;
-  link_->timer.expires_at(Clock::time_point(at.time_since_epoch()));
+  const Instant rings = pace_ ? real(at) : at;
+  link_->timer.expires_at(Clock::time_point(rings.time_since_epoch()));
   link_->timer.async_wait([link = link_](const boost::system::error_code& error) {
     if (!error && link->runtime != nullptr) link->runtime->rung();
   });

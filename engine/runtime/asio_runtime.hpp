@@ -5,6 +5,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "engine/runtime/job_inbox.hpp"
 #include "engine/runtime/runtime.hpp"
@@ -12,9 +13,23 @@
 
 namespace brownout {
 
+/// A clock that runs faster or slower than the machine's, for programs that live through hours in
+/// minutes.
+struct Pace {
+  /// Seconds of the runtime in one second of the machine. Greater than 0.
+  double speed = 1;
+
+  /// What AsioRuntime::clock() shows, or showed, at the runtime's Instant{}.
+  Instant origin{};
+
+  /// Calendar time at the runtime's Instant{}.
+  SystemTime calendar{};
+};
+
 /// A Runtime on a serial executor: an io_context that one thread runs, or a strand of anything.
 ///
-/// Instants are those of the machine's steady clock, so all runtimes of a process agree on them.
+/// Instants are those of the machine's steady clock, so all runtimes of a process agree on them,
+/// unless one is given a Pace.
 /// Timers fire in the order of (instant, arming), never early, from handlers on the executor; one
 /// Asio timer stands for all of them and is set only while something is armed, so that an
 /// io_context with nothing else to do returns from run().
@@ -47,10 +62,13 @@ class AsioRuntime final : public Runtime {
   /// Every process, and every runtime in it, should draw differently: then clients that failed
   /// together do not come back together.
   explicit AsioRuntime(boost::asio::any_io_executor executor, std::uint64_t seed = fresh_seed());
+
+  /// On a clock of its own. Requires: instants before pace.origin are not asked for.
+  AsioRuntime(boost::asio::any_io_executor executor, std::uint64_t seed, const Pace& pace);
   ~AsioRuntime() override;
 
   /// The turn's instant; outside of any, the clock's.
-  Instant now() const override { return in_turn_ ? now_ : clock(); }
+  Instant now() const override { return in_turn_ ? now_ : read_clock(); }
   SystemTime system_now() const override;
   void arm(Timer& timer, Instant at) override;
   void disarm(Timer& timer) override { queue_.disarm(timer); }
@@ -65,7 +83,7 @@ class AsioRuntime final : public Runtime {
   /// executors.
   bool runs_here() const { return here_ != nullptr && here_(executor_); }
 
-  /// The clock behind now(). *Threads*: any.
+  /// The machine's clock, which is the one behind now() unless there is a Pace. *Threads*: any.
   static Instant clock();
 
   /// From the operating system's entropy. *Threads*: any.
@@ -74,6 +92,10 @@ class AsioRuntime final : public Runtime {
  private:
   struct Link;
 
+  Instant read_clock() const { return pace_ ? paced(clock()) : clock(); }
+  Instant paced(Instant real) const;
+  Instant real(Instant at) const;
+  AsioRuntime(boost::asio::any_io_executor executor, std::uint64_t seed, std::optional<Pace> pace);
   void wake();
   void woken();
   void rung();
@@ -85,6 +107,7 @@ class AsioRuntime final : public Runtime {
   boost::asio::any_io_executor later_;  // the same, never running a function inside execute()
   bool (*here_)(const boost::asio::any_io_executor&);
   const std::uint64_t seed_;
+  const std::optional<Pace> pace_;
   TimerQueue queue_;
   JobInbox inbox_;
   std::shared_ptr<Link> link_;  // between Asio's handlers, which may outlive us, and us

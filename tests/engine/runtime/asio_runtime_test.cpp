@@ -64,6 +64,39 @@ TEST_F(AsioRuntimeOnOneThread, TimersFireByInstantAndThenInTheOrderTheyWereArmed
   EXPECT_THAT(fired, ElementsAre(0, 1, 2, 3));
 }
 
+// Ten seconds of the runtime pass in ten milliseconds of the machine.
+TEST(AsioRuntimePace, TimersFireInTheRuntimesTimeAndNeverEarly) {
+  boost::asio::io_context context;
+  const SystemTime calendar{std::chrono::hours{24}};
+  AsioRuntime runtime(context.get_executor(), 1, {1000, AsioRuntime::clock(), calendar});
+  EXPECT_LT(runtime.now(), Instant{} + 10s) << "it begins at its origin";
+  const Instant armed = AsioRuntime::clock();
+  const Instant due = runtime.now() + 10s;
+  Job job([&] {
+    EXPECT_GE(runtime.now(), due);
+    EXPECT_EQ(runtime.system_now(), calendar + (runtime.now() - Instant{}));
+    EXPECT_GE(AsioRuntime::clock() - armed, 9ms);
+  });
+  runtime.arm(job, due);
+  context.run();
+  EXPECT_FALSE(job.armed()) << "it fired: nothing else keeps the context";
+}
+
+TEST(AsioRuntimePace, NoInstantIsLostToRounding) {
+  for (const double speed : {0.3, 1.0, 3.0, 7.7, 12345.6}) {
+    boost::asio::io_context context;
+    AsioRuntime runtime(context.get_executor(), 1, {speed, AsioRuntime::clock(), {}});
+    int fired = 0;
+    std::deque<Job> jobs;
+    for (int i = 1; i <= 50; ++i) {
+      Job& job = jobs.emplace_back([&] { ++fired; });
+      runtime.arm(job, runtime.now() + Duration{static_cast<std::int64_t>(i * 100'003 * speed)});
+    }
+    context.run();
+    EXPECT_EQ(fired, 50) << speed;
+  }
+}
+
 TEST_F(AsioRuntimeOnOneThread, WhatIsPostedRunsAfterTheTurnItWasPostedIn) {
   boost::asio::post(context, [&] {
     const AsioRuntime::Turn turn(runtime);

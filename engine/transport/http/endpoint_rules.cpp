@@ -8,9 +8,9 @@
 namespace brownout::http {
 namespace {
 
-constexpr std::array<std::string_view, 8> own_headers{
-    "host",       "content-length", "content-type",    "transfer-encoding",
-    "connection", "accept",         "x-brownout-call", "x-brownout-attempt"};
+constexpr std::array<std::string_view, 9> own_headers{
+    "host",   "content-length",  "content-type",       "transfer-encoding",      "connection",
+    "accept", "x-brownout-call", "x-brownout-attempt", "x-brownout-input-tokens"};
 
 std::string lower(std::string_view text) {
   std::string lowered(text);

@@ -64,8 +64,9 @@ struct EndpointOptions {
   std::size_t most_line_bytes = std::size_t{1} << 20;
 
   /// Sends `x-brownout-call` (the call's number) and `x-brownout-attempt` (of the call at this
-  /// target, from 0), by which a mock server finds out which attempts belong together. Default
-  /// false: providers are told nothing of our numbers.
+  /// target, from 0), by which a mock server finds out which attempts belong together, and
+  /// `x-brownout-input-tokens`, where Request::input_tokens says how many. Default false: providers
+  /// are told nothing of our numbers.
   bool call_headers = false;
 
   /// Sends an idempotency key, the same for all attempts of a call, in the header that the dialect

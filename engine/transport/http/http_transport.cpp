@@ -326,6 +326,9 @@ std::string HttpTransport::Impl::request_of(const Attempt& attempt, const Target
   if (endpoint.options.call_headers) {
     text += fmt::format("x-brownout-call: {}\r\nx-brownout-attempt: {}\r\n", attempt.call,
                         attempt.nth_at_target);
+    if (request.input_tokens > 0) {
+      text += fmt::format("x-brownout-input-tokens: {}\r\n", request.input_tokens);
+    }
   }
   if (endpoint.options.idempotency_key) {
     text += fmt::format("{}: brownout-{:016x}-{}\r\n",

@@ -153,14 +153,15 @@ TEST(HttpHeaders, TellWhichCallItIsWhenAskedTo) {
   });
   Lab lab(EndpointOptions{.url = server.url(), .call_headers = true, .idempotency_key = true});
   Heard heard;
-  const Request request = Lab::request();
+  Request request = Lab::request();
+  request.input_tokens = 77;
   for (std::uint32_t nth = 0; nth < 2; ++nth) {
     heard.outcome.reset();
     lab.transport->start({.call = 42, .nth_at_target = nth, .request = &request, .limits = {}},
                          heard);
     lab.run_until([&] { return heard.outcome.has_value(); });
     EXPECT_THAT(head, HasSubstr("\r\nx-brownout-call: 42\r\nx-brownout-attempt: " +
-                                std::to_string(nth) + "\r\n"));
+                                std::to_string(nth) + "\r\nx-brownout-input-tokens: 77\r\n"));
     EXPECT_THAT(head, HasSubstr("\r\nidempotency-key: brownout-0000000000000001-42\r\n"));
   }
 }

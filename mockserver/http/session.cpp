@@ -275,8 +275,9 @@ void Session::begin(Exchange& exchange, Instant now, Duration real) {
   }
   wire::RequestFacts& facts = exchange.request.facts;
   const wire::Occasion occasion{
-      .now = options_.calendar + real,
-      .speed = options_.speed,
+      .now = options_.clients_keep_pace ? options_.starts_at + (now - Instant{})
+                                        : options_.calendar + real,
+      .speed = options_.clients_keep_pace ? 1 : options_.speed,
       .message = exchange.request.refusal_message,
   };
   if (facts.endpoint == wire::Endpoint::models && plan.kind == OutcomeKind::success) {

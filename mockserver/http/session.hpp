@@ -32,9 +32,16 @@ using CallSink = std::function<void(const ServedCall&, std::size_t phase)>;
 struct SessionOptions {
   const Script* script = nullptr;  ///< must outlive the session
   std::uint64_t seed = 1;
-  double speed = 1;                               ///< seconds of scenario time in one second
-  Duration start{};                               ///< where in the scenario the clock begins
-  SystemTime calendar{};                          ///< calendar time at real instant 0
+  double speed = 1;       ///< seconds of scenario time in one second
+  Duration start{};       ///< where in the scenario the clock begins
+  SystemTime calendar{};  ///< calendar time at real instant 0
+
+  /// The clients' clocks run as fast as the scenario's, and show `starts_at` at its beginning: they
+  /// are told durations and dates as they are in the scenario. Default: clients live in real time,
+  /// and what they are told is divided by `speed`.
+  bool clients_keep_pace = false;
+  SystemTime starts_at{};
+
   const Distribution* output_tokens = nullptr;    ///< lengths of replies; null: 100 tokens each
   CallSink on_call;                               ///< may be empty
   std::function<void(std::string_view)> on_line;  ///< gets every line of the journal; may be empty

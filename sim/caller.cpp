@@ -1,6 +1,7 @@
 #include "sim/caller.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace brownout::sim {
 namespace {
@@ -94,8 +95,9 @@ void Caller::Slot::call_over() {
   caller_.free_.push_back(this);
 }
 
-Caller::Caller(Runtime& runtime, Engine& engine, const Workload& workload, Instant ends)
-    : runtime_(runtime), engine_(engine), workload_(workload), ends_(ends) {
+Caller::Caller(Runtime& runtime, Engine& engine, const Workload& workload, Instant ends,
+               SharedText body)
+    : runtime_(runtime), engine_(engine), workload_(workload), ends_(ends), body_(std::move(body)) {
   for (std::uint32_t i = 0; i < workload.spec().clients; ++i) {
     clients_.push_back(std::make_unique<Client>(*this, i));
   }
@@ -116,10 +118,16 @@ void Caller::begin() {
   for (const auto& client : clients_) client->think();
 }
 
+bool Caller::has_more() const {
+  const auto waits = [](const auto& client) { return client->armed(); };
+  return arrivals_ ? arrivals_->armed() : std::ranges::any_of(clients_, waits);
+}
+
 void Caller::start_call(std::uint64_t number, Slot& slot) {
   const CallShape shape = workload_.shape(number);
   slot.request = shape.request;
   slot.request.tag = shape.output_tokens;
+  slot.request.body = body_;
   const Instant deadline = after(runtime_.now(), workload_.spec().deadline);
   Call& call = engine_.start(number, slot.request, deadline, slot);
   slot.leave_after(shape.patience, call);

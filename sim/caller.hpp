@@ -21,11 +21,16 @@ namespace brownout::sim {
 /// client c of N is number n * N + c, so that one client's delay does not renumber the others.
 class Caller {
  public:
-  Caller(Runtime& runtime, Engine& engine, const Workload& workload, Instant ends);
+  /// `body` is that of every request; null where the transport needs none.
+  Caller(Runtime& runtime, Engine& engine, const Workload& workload, Instant ends,
+         SharedText body = {});
   ~Caller();
 
   /// Arms the first arrivals.
   void begin();
+
+  /// Whether a call will still begin if no call under way ends.
+  bool has_more() const;
 
  private:
   class Arrivals;
@@ -39,6 +44,7 @@ class Caller {
   Engine& engine_;
   const Workload& workload_;
   const Instant ends_;
+  const SharedText body_;
   std::unique_ptr<Arrivals> arrivals_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::unique_ptr<Slot>> slots_;

@@ -4,13 +4,14 @@
 
 namespace brownout::sim {
 
-Detail::Detail(Duration scenario_duration, const mock::ScriptedProvider& provider,
+Detail::Detail(Duration scenario_duration, const mock::ScriptedProvider* provider,
                const Pipeline& pipeline, Observer* next)
     : timeline_(scenario_duration), observers_({&timeline_, &sampler_, next}) {
-  for (std::size_t i = 0; i < provider.script().models.size(); ++i) {
+  const std::size_t models = provider != nullptr ? provider->script().models.size() : 0;
+  for (std::size_t i = 0; i < models; ++i) {
     const auto model = static_cast<mock::ModelId>(i);
-    add_quotas(provider, model);
-    add_queue(provider, model);
+    add_quotas(*provider, model);
+    add_queue(*provider, model);
   }
   for (const Pipeline::BudgetInfo& info : pipeline.budgets()) {
     levels_.push_back({timeline_.add_level({"budget", info.name, "thousandths", {}, {}}),

@@ -17,7 +17,8 @@ namespace brownout::sim {
 /// every event after it. *Threads*: one.
 class Detail {
  public:
-  Detail(Duration scenario_duration, const mock::ScriptedProvider& provider,
+  /// Null for a provider whose levels cannot be read meanwhile; the timeline then has none of it.
+  Detail(Duration scenario_duration, const mock::ScriptedProvider* provider,
          const Pipeline& pipeline, Observer* next);
 
   Observer& observer() { return observers_; }

@@ -26,7 +26,7 @@ struct Source {
 std::vector<Source> sources() {
   std::vector<Source> found;
   for (const char* room :
-       {"engine", "mockserver", "sim", "reports", "cli", "bench", "examples", "tests"}) {
+       {"engine", "mockserver", "sim", "twin", "reports", "cli", "bench", "examples", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(room)) {
       const auto extension = entry.path().extension();
       if (extension != ".hpp" && extension != ".cpp") continue;
@@ -90,10 +90,11 @@ const std::map<std::string, std::vector<std::string>> may_include{
     {"mockserver/", {"engine/core/", "mockserver/"}},
     {"sim/kernel/", {"engine/core/", "engine/runtime/", "sim/kernel/"}},
     {"sim/", {"engine/", "mockserver/", "sim/"}},
+    {"twin/", {"engine/", "mockserver/", "sim/", "twin/"}},
     {"reports/",
      {"engine/core/", "engine/telemetry/observer.hpp", "sim/result.hpp", "sim/histogram.hpp",
       "reports/"}},
-    {"cli/", {"engine/", "mockserver/", "sim/", "reports/", "cli/"}},
+    {"cli/", {"engine/", "mockserver/", "sim/", "twin/", "reports/", "cli/"}},
     {"bench/", {""}},
     {"examples/", {"engine/", "examples/"}},
     {"tests/", {""}},
@@ -143,6 +144,7 @@ TEST(Rooms, AWrongArrowIsCaught) {
   EXPECT_EQ(wrong_includes({"mockserver/x.cpp", "#include \"engine/policy/retry.hpp\"\n"}).size(),
             1U);
   EXPECT_EQ(wrong_includes({"reports/x.cpp", "#include \"sim/run.hpp\"\n"}).size(), 1U);
+  EXPECT_EQ(wrong_includes({"sim/x.cpp", "#include \"twin/twin.hpp\"\n"}).size(), 1U);
   EXPECT_EQ(wrong_includes({"reports/x.cpp", "#include \"sim/result.hpp\"\n"}).size(), 0U);
 }
 

@@ -1,0 +1,136 @@
+// What is told of two stages, on stages made up.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "twin/twin.hpp"
+
+namespace brownout::twin {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Instant at(Duration time) {
+  return Instant{} + time;
+}
+
+Stage stage_of(std::map<CallId, CallTrace> calls) {
+  Stage stage;
+  stage.calls = std::move(calls);
+  stage.result.scenario_ends = at(10s);
+  return stage;
+}
+
+CallTrace trace(std::string sequence, Duration started = 1s, Duration took = 100ms) {
+  return {std::move(sequence), 1, at(started), took, true};
+}
+
+Noise noise_up_to(Duration most) {
+  Noise noise;
+  for (Duration each = most / 100; each <= most; each += most / 100) noise.attempts.record(each);
+  return noise;
+}
+
+std::string text_of(const Comparison& comparison) {
+  return describe(comparison, stage_of({}), stage_of({}), {}, 1);
+}
+
+TEST(TwinComparison, EqualSequencesAreIdentical) {
+  const Stage stage = stage_of({{1, trace("main success = success")}});
+  const Comparison comparison = compare(stage, stage, {}, false);
+  EXPECT_TRUE(comparison.identical());
+  EXPECT_EQ(comparison.same, 1U);
+  EXPECT_THAT(text_of(comparison), HasSubstr("IDENTICAL"));
+}
+
+TEST(TwinComparison, OneOutcomeThatDiffersIsADifferenceAndIsShown) {
+  const Stage simulated = stage_of({{1, trace("main success = success")}, {7, trace("a = b")}});
+  const Stage over_http = stage_of({{1, trace("main success = success")}, {7, trace("a = c")}});
+  const Comparison comparison = compare(simulated, over_http, {}, false);
+  EXPECT_FALSE(comparison.identical());
+  EXPECT_EQ(comparison.both, 2U);
+  EXPECT_EQ(comparison.same, 1U);
+  EXPECT_THAT(text_of(comparison),
+              HasSubstr("  call 7\n    simulated  a = b\n    over HTTP  a = c\n"));
+  EXPECT_THAT(text_of(comparison), Not(HasSubstr("IDENTICAL")));
+}
+
+TEST(TwinComparison, DifferencesAreCountedBeyondThoseShown) {
+  std::map<CallId, CallTrace> here;
+  std::map<CallId, CallTrace> there;
+  for (CallId call = 0; call < 15; ++call) {
+    here[call] = trace("a = b");
+    there[call] = trace("a = c");
+  }
+  const Comparison comparison = compare(stage_of(here), stage_of(there), {}, false);
+  EXPECT_EQ(comparison.differences.size(), Comparison::differences_kept);
+  EXPECT_THAT(text_of(comparison), HasSubstr("and 5 more"));
+}
+
+TEST(TwinComparison, ACallOfOneStageOnlyIsADifference) {
+  const Stage more = stage_of({{1, trace("a = b")}, {2, trace("a = b", 2s)}});
+  const Stage fewer = stage_of({{1, trace("a = b")}});
+  EXPECT_EQ(compare(more, fewer, {}, false).only_simulated, 1U);
+  EXPECT_EQ(compare(fewer, more, {}, false).only_over_http, 1U);
+  EXPECT_FALSE(compare(more, fewer, {}, false).identical());
+  EXPECT_FALSE(compare(more, fewer, {}, true).identical()) << "it began long before the end";
+}
+
+// Call 1 began at 1 s and at 1.3 s, so call 2, at 9.8 s, would have begun past the end at 10 s.
+TEST(TwinComparison, AClientThatIsLateMayMissItsLastCall) {
+  const Stage more = stage_of({{1, trace("a = b", 1s)}, {2, trace("a = b", 9800ms)}});
+  const Stage fewer = stage_of({{1, trace("a = b", 1300ms)}});
+  const Comparison closed = compare(more, fewer, {}, true);
+  EXPECT_TRUE(closed.identical());
+  EXPECT_EQ(closed.past_the_end, 1U);
+  EXPECT_FALSE(compare(more, fewer, {}, false).identical()) << "arrivals do not wait for answers";
+}
+
+TEST(TwinComparison, BreakersMustChangeAlikeWheneverTheyDo) {
+  Stage simulated = stage_of({});
+  Stage over_http = stage_of({});
+  sim::BreakerResult breaker;
+  breaker.name = "main";
+  breaker.transitions = {{at(1s), BreakerState::open}};
+  simulated.result.breakers = {breaker};
+  breaker.transitions[0].at = at(1100ms);
+  over_http.result.breakers = {breaker};
+  EXPECT_TRUE(compare(simulated, over_http, {}, false).identical());
+  over_http.result.breakers[0].transitions.push_back({at(2s), BreakerState::half_open});
+  const Comparison comparison = compare(simulated, over_http, {}, false);
+  EXPECT_FALSE(comparison.identical());
+  EXPECT_THAT(text_of(comparison), HasSubstr("    over HTTP  closed, open, half_open\n"));
+}
+
+TEST(TwinComparison, TimesAreHeldAgainstTheNoise) {
+  const Stage simulated = stage_of({{1, trace("a = b", 1s, 100ms)}});
+  const Stage over_http = stage_of({{1, trace("a = b", 1s, 105ms)}});
+  EXPECT_TRUE(compare(simulated, over_http, noise_up_to(6ms), false).within_noise);
+  EXPECT_FALSE(compare(simulated, over_http, noise_up_to(4ms), false).within_noise);
+  EXPECT_FALSE(compare(over_http, simulated, noise_up_to(4ms), false).within_noise)
+      << "too soon is as wrong as too late";
+  EXPECT_FALSE(compare(simulated, over_http, {}, false).within_noise) << "nothing was measured";
+}
+
+TEST(TwinTraces, TellAttemptsRefusalsAndTheEndInOrder) {
+  TraceKeeper keeper({"main", "backup"});
+  keeper.on_call_start({5, at(1s)});
+  keeper.on_attempt({.call = 5, .route = 0}, Outcome::failure(OutcomeKind::server_error, 500));
+  keeper.on_rejection({.call = 5});
+  Outcome served;
+  served.served = Served::live;
+  keeper.on_attempt({.call = 5, .route = 1}, served);
+  keeper.on_call({.call = 5, .started = at(1s), .ended = at(3s)}, served);
+  keeper.on_call_start({6, at(2s)});
+  keeper.on_give_up({.call = 6});
+  const CallTrace& trace = keeper.calls().at(5);
+  EXPECT_EQ(trace.sequence, "main server_error, refused as breaker_open, backup success = success");
+  EXPECT_EQ(trace.attempts, 2U);
+  EXPECT_EQ(trace.took, 2s);
+  EXPECT_EQ(keeper.calls().at(6).sequence, "gave up");
+}
+
+}  // namespace
+}  // namespace brownout::twin

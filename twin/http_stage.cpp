@@ -1,0 +1,298 @@
+#include "twin/http_stage.hpp"
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "engine/pipeline/engine.hpp"
+#include "engine/runtime/asio_runtime.hpp"
+#include "engine/store/guarded_store.hpp"
+#include "engine/store/memory_store.hpp"
+#include "engine/telemetry/observers.hpp"
+#include "engine/transport/http/http_transport.hpp"
+#include "mockserver/http/server.hpp"
+#include "sim/caller.hpp"
+#include "sim/detail.hpp"
+#include "sim/recorder.hpp"
+#include "sim/run_result.hpp"
+#include "sim/scripted_store.hpp"
+#include "sim/workload.hpp"
+
+namespace brownout::twin {
+namespace {
+
+using mock::http::Server;
+
+constexpr JobName level_job{"levels"};
+constexpr JobName probe_job{"probe"};
+constexpr Duration shortest_drain = std::chrono::minutes{10};
+constexpr std::uint32_t most_connections = 10'000;
+// In real time.
+constexpr Duration look_up = std::chrono::milliseconds{100};
+constexpr Duration between_probes = std::chrono::milliseconds{7};
+
+mock::http::ServerOptions server_options(const sim::Scenario& scenario,
+                                         const HttpOptions& options) {
+  mock::http::ServerOptions server;
+  server.scenario = scenario.name;
+  server.limits.connections = most_connections;
+  server.session.script = &scenario.script;
+  server.session.seed = options.seed.value_or(scenario.seed);
+  server.session.speed = options.speed;
+  server.session.output_tokens = &scenario.workload.output_tokens;
+  server.session.clients_keep_pace = true;
+  server.session.starts_at = scenario.starts_at;
+  return server;
+}
+
+std::vector<EndpointOptions> endpoints(const mock::Script& script, const std::string& url) {
+  std::vector<EndpointOptions> list;
+  for (const mock::ProviderSpec& provider : script.providers) {
+    EndpointOptions endpoint;
+    endpoint.provider = provider.name;
+    const bool anthropic = provider.dialect == mock::DialectId::anthropic;
+    endpoint.dialect = anthropic ? http::Dialect::anthropic : http::Dialect::openai;
+    endpoint.url = anthropic ? url : url + "/v1";
+    // Any key will do, in a header that is no dialect's own.
+    endpoint.headers = {{"api-key", "brownout"}};
+    endpoint.most_connections = most_connections;
+    endpoint.call_headers = true;
+    list.push_back(std::move(endpoint));
+  }
+  return list;
+}
+
+// By ModelId: the provider, and the model by its full name, as two providers may have one of a
+// name.
+std::vector<std::string> targets(const mock::Script& script) {
+  std::vector<std::string> names;
+  for (const mock::ModelSpec& model : script.models) {
+    names.push_back(model.full_name.substr(0, model.full_name.find('/') + 1) + model.full_name);
+  }
+  return names;
+}
+
+// Counts as sim::SimTransport does.
+class PeakCounter final : public Observer {
+ public:
+  explicit PeakCounter(const mock::Script& script)
+      : script_(script),
+        under_way_(script.models.size()),
+        peaks_(script.phases.size(), under_way_) {}
+
+  void on_attempt_start(const AttemptStartEvent& event) override {
+    std::size_t phase = 0;
+    while (phase + 1 < peaks_.size() && script_.phases[phase].until <= event.at - Instant{}) {
+      ++phase;
+    }
+    std::uint32_t& peak = peaks_[phase][event.target];
+    peak = std::max(peak, ++under_way_[event.target]);
+  }
+  void on_attempt(const AttemptEvent& event, const Outcome&) override {
+    --under_way_[event.target];
+  }
+
+  std::uint32_t peak(std::size_t phase, TargetId target) const { return peaks_[phase][target]; }
+
+ private:
+  const mock::Script& script_;
+  std::vector<std::uint32_t> under_way_;           // by model
+  std::vector<std::vector<std::uint32_t>> peaks_;  // by phase and model
+};
+
+// Does something every so often.
+class Ticker final : public Timer {
+ public:
+  Ticker(const JobName& name, Runtime& runtime, Duration period,
+         std::function<void(Instant due)> act)
+      : Timer(name),
+        runtime_(runtime),
+        period_(std::max(period, Duration{1})),
+        act_(std::move(act)) {}
+  ~Ticker() { runtime_.disarm(*this); }
+
+  void begin(Instant first) { runtime_.arm(*this, first); }
+  Duration period() const { return period_; }
+
+ private:
+  void fire() override {
+    const Instant was_due = due();
+    act_(was_due);
+    // What was missed is not made up for.
+    const Duration behind = runtime_.now() - was_due;
+    runtime_.arm(*this, after(was_due, period_ * (1 + behind / period_)));
+  }
+
+  Runtime& runtime_;
+  const Duration period_;
+  const std::function<void(Instant)> act_;
+};
+
+// The server's thread, as long as the object lives.
+class Serving {
+ public:
+  explicit Serving(Server& server) : server_(server), thread_([&server] { server.run(); }) {}
+  Serving(const Serving&) = delete;
+  Serving& operator=(const Serving&) = delete;
+  ~Serving() { end(); }
+
+  void end() {
+    if (!thread_.joinable()) return;
+    server_.stop();
+    thread_.join();
+  }
+
+ private:
+  Server& server_;
+  std::thread thread_;
+};
+
+Duration times(Duration real, double speed) {
+  return Duration{static_cast<std::int64_t>(static_cast<double>(real.count()) * speed)};
+}
+
+// The clock of the server, which has been going since it listened.
+Pace pace_of(const Server& server, const sim::Scenario& scenario, double speed) {
+  const Instant now = AsioRuntime::clock();
+  const Duration passed = server.session().now(now - Instant{}) - Instant{};
+  return {speed, now - times(passed, 1 / speed), scenario.starts_at};
+}
+
+// Everything that lives during one run, in order of construction.
+class World {
+ public:
+  World(const sim::Scenario& scenario, const Policy& policy, const sim::BoundPolicy& bound,
+        const HttpOptions& options, Server& server, std::shared_ptr<const HttpEndpoints> endpoints)
+      : scenario_(scenario),
+        bound_(bound),
+        options_(options),
+        server_(server),
+        runtime_(context_.get_executor(), options.seed.value_or(scenario.seed),
+                 pace_of(server, scenario, options.speed)),
+        transport_(runtime_, std::move(endpoints), targets(scenario.script)),
+        scripted_store_(runtime_, replies_, scenario.store),
+        store_(runtime_,
+               scenario.store.is_scripted() ? static_cast<ReplyStore&>(scripted_store_) : replies_),
+        workload_(scenario.workload, runtime_.seed()),
+        peaks_(scenario.script),
+        probe_(probe_job, runtime_, times(between_probes, options.speed),
+               [this](Instant due) { lateness_.record(runtime_.now() - due); }) {
+    auto pipeline =
+        std::make_shared<Pipeline>(policy, bound.targets, bound.target_ids, runtime_.seed());
+    if (options.detail) {
+      detail_ =
+          std::make_unique<sim::Detail>(scenario.duration, nullptr, *pipeline, options.events);
+      levels_ = std::make_unique<Ticker>(level_job, runtime_, detail_->width(),
+                                         [this](Instant due) { read_levels(due); });
+    }
+    observers_ = std::make_unique<Observers>(
+        std::vector<Observer*>{&peaks_, options.detail ? &detail_->observer() : options.events});
+    recorder_ = std::make_unique<sim::Recorder>(scenario.script, *pipeline, observers_.get());
+    engine_ =
+        std::make_unique<Engine>(runtime_, transport_, store_, *recorder_, std::move(pipeline));
+    caller_ =
+        std::make_unique<sim::Caller>(runtime_, *engine_, workload_, Instant{} + scenario.duration,
+                                      std::make_shared<const std::string>("ping"));
+  }
+
+  sim::RunEnd run() {
+    Serving serving(server_);
+    begin();
+    const sim::RunEnd end = wait();
+    ended_ = runtime_.now();
+    return end;
+  }
+
+  void report(HttpFlight& flight) {
+    sim::RunResult& result = flight.result;
+    result.seed = runtime_.seed();
+    result.ended = ended_;
+    sim::report_engine(scenario_, *engine_, result);
+    recorder_->finish(result);
+    sim::report_peaks(
+        bound_, [this](std::size_t phase, TargetId target) { return peaks_.peak(phase, target); },
+        result);
+    sim::report_faults(server_.session().provider(), result);
+    if (detail_) detail_->report(result);
+    flight.requests = server_.counts().requests;
+    flight.connections = transport_.counts().connections;
+    flight.resent = transport_.counts().resent;
+    flight.lateness = lateness_;
+  }
+
+ private:
+  void begin() {
+    const AsioRuntime::Turn turn(runtime_);
+    caller_->begin();
+    probe_.begin(after(runtime_.now(), probe_.period()));
+    if (levels_) levels_->begin(Instant{} + levels_->period());
+  }
+
+  // Handler by handler: the last call's end is the run's.
+  sim::RunEnd wait() {
+    const Instant latest =
+        after(Instant{} + scenario_.duration, std::max(scenario_.duration, shortest_drain));
+    const auto guard = boost::asio::make_work_guard(context_);
+    Instant told{};
+    while (engine_->unfinished() > 0 || caller_->has_more()) {
+      context_.run_one_for(look_up);
+      if (options_.interrupt != nullptr && *options_.interrupt) return sim::RunEnd::interrupted;
+      const Instant now = runtime_.now();
+      if (now >= latest) return sim::RunEnd::deadlock;
+      if (!options_.progress || now - told < times(look_up, options_.speed)) continue;
+      told = now;
+      options_.progress(now);
+    }
+    return sim::RunEnd::completed;
+  }
+
+  void read_levels(Instant at) {
+    if (at < detail_->ends()) detail_->read_levels(at);
+  }
+
+  const sim::Scenario& scenario_;
+  const sim::BoundPolicy& bound_;
+  const HttpOptions& options_;
+  Server& server_;
+  boost::asio::io_context context_{1};
+  AsioRuntime runtime_;
+  HttpTransport transport_;
+  MemoryStore replies_;
+  sim::ScriptedStore scripted_store_;
+  GuardedStore store_;
+  sim::Workload workload_;
+  PeakCounter peaks_;
+  sim::Histogram lateness_;
+  Ticker probe_;
+  Instant ended_{};
+  std::unique_ptr<sim::Detail> detail_;
+  std::unique_ptr<Ticker> levels_;
+  std::unique_ptr<Observers> observers_;
+  std::unique_ptr<sim::Recorder> recorder_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<sim::Caller> caller_;
+};
+
+}  // namespace
+
+Result<HttpFlight> fly(const sim::Scenario& scenario, const Policy& policy,
+                       const sim::BoundPolicy& bound, const HttpOptions& options) {
+  auto server = Server::listen(server_options(scenario, options));
+  if (!server) return tl::unexpected(std::move(server.error()));
+  auto ready = HttpEndpoints::open(endpoints(scenario.script, (*server)->url()));
+  if (!ready) return tl::unexpected(std::move(ready.error()));
+  HttpFlight flight;
+  flight.result = sim::begin_result(scenario, policy);
+  World world(scenario, policy, bound, options, **server, std::move(*ready));
+  flight.result.end = world.run();
+  world.report(flight);
+  sim::judge_expectations(scenario, bound, flight.result);
+  return flight;
+}
+
+}  // namespace brownout::twin

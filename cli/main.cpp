@@ -24,6 +24,7 @@
 #include "cli/run_command.hpp"
 #include "cli/serve_command.hpp"
 #include "cli/test_command.hpp"
+#include "cli/twin_command.hpp"
 #include "engine/core/document.hpp"
 
 namespace brownout::cli {
@@ -36,6 +37,9 @@ constexpr void (*add_commands[])(CLI::App&, Request&) = {
     add_test,
     add_compare,
     add_serve,
+#ifdef BROWNOUT_HTTP
+    add_twin,
+#endif
     add_report,
     add_diff,
     add_check,

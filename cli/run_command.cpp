@@ -24,6 +24,10 @@
 #include "sim/event_log.hpp"
 #include "sim/run.hpp"
 
+#ifdef BROWNOUT_HTTP
+#include "twin/http_stage.hpp"
+#endif
+
 namespace brownout::cli {
 namespace {
 
@@ -33,6 +37,8 @@ struct RunArguments {
   std::optional<std::uint64_t> seed;
   Outputs outputs;
   TraceWindow window;
+  bool over_http = false;
+  double speed = 1;
   bool verify = false;
   bool quiet = false;
 };
@@ -79,6 +85,7 @@ class RunCommand {
         color_(wants_color(report_)) {}
 
   ExitCode execute() {
+    if (!makes_sense()) return ExitCode::invalid;
     const auto flights = load_flights(arguments_.what);
     if (!flights) return print_errors(flights.error());
     if (flights->empty()) {
@@ -106,6 +113,53 @@ class RunCommand {
   }
 
  private:
+  // What needs two equal runs, or an order of events that is ours to choose.
+  bool makes_sense() const {
+    if (!arguments_.over_http) {
+      if (arguments_.speed == 1) return true;
+      fmt::print(stderr, "error: --speed needs --stage http: a simulated clock knows no hurry\n");
+      return false;
+    }
+    if (!arguments_.verify && !arguments_.what.random_ties) return true;
+    fmt::print(stderr, "error: {} is for simulated runs, and --stage is http\n",
+               arguments_.verify ? "--verify" : "--ties random");
+    return false;
+  }
+
+  std::string replay(const std::string& program, const Flight& flight, std::uint64_t seed) const {
+    std::string command = replay_command(program, flight, arguments_.what, seed);
+    if (arguments_.over_http) command += fmt::format(" --stage http --speed {}", arguments_.speed);
+    return command;
+  }
+
+#ifdef BROWNOUT_HTTP
+  Result<sim::RunResult> run_over_http(const Flight& flight, Observer* events) {
+    Progress progress(flight, !arguments_.quiet);
+    twin::HttpOptions options;
+    options.seed = arguments_.seed;
+    options.speed = arguments_.speed;
+    options.events = events;
+    options.detail = want_detail(arguments_.outputs);
+    options.interrupt = interrupt_;
+    options.progress = progress.callback();
+    auto flown = twin::fly(flight.scenario, flight.policy, flight.bound, options);
+    progress.clear();
+    if (!flown) return tl::unexpected(std::move(flown.error()));
+    sockets_ = fmt::format("  {} requests over {} connections of this machine, {} times as fast",
+                           flown->requests, flown->connections, arguments_.speed);
+    if (flown->lateness.count() > 0) {
+      sockets_ += fmt::format("; timers rang late by p50 {}, max {}",
+                              format_duration_short(flown->lateness.quantile(500)),
+                              format_duration_short(flown->lateness.max()));
+    }
+    return std::move(flown->result);
+  }
+#else
+  static Result<sim::RunResult> run_over_http(const Flight&, Observer*) {
+    return fail(ErrorKind::environment, "this program was built without HTTP");
+  }
+#endif
+
   sim::RunResult run(const Flight& flight, Observer* events, bool report_progress) {
     Progress progress(flight, report_progress && !arguments_.quiet);
     sim::RunOptions options;
@@ -136,10 +190,14 @@ class RunCommand {
     Observers observers(
         {log.get(), metrics ? &metrics->observer() : nullptr, traces.trace(), traces.otlp()});
     const auto begun = std::chrono::steady_clock::now();
-    sim::RunResult result = run(flight, observers.empty() ? nullptr : &observers, true);
+    Observer* const events = observers.empty() ? nullptr : &observers;
+    auto flown = arguments_.over_http ? run_over_http(flight, events)
+                                      : Result<sim::RunResult>(run(flight, events, true));
+    if (!flown) return print_errors(flown.error());
+    sim::RunResult result = std::move(*flown);
     if (metrics) metrics_file->write(metrics->text());
     traces.finish(result);
-    result.replay = replay_command("brownout", flight, arguments_.what, result.seed);
+    result.replay = replay("brownout", flight, result.seed);
     print(flight, result, std::chrono::steady_clock::now() - begun);
     ExitCode code = exit_code(result);
     if (arguments_.verify && result.end != sim::RunEnd::interrupted) {
@@ -150,15 +208,14 @@ class RunCommand {
   }
 
   void print(const Flight& flight, const sim::RunResult& result, Duration real_time) const {
-    const reports::ConsoleOptions options{
-        color_, replay_command(arguments_.program, flight, arguments_.what, result.seed)};
+    const reports::ConsoleOptions options{color_, replay(arguments_.program, flight, result.seed)};
     if (arguments_.quiet) {
       fmt::print(report_, "{}", reports::console_verdict(result, options));
       return;
     }
     if (!results_.empty()) fmt::print(report_, "\n");
     fmt::print(report_, "{}{}", reports::console_summary(result, options),
-               reports::console_speed(result, real_time));
+               arguments_.over_http ? sockets_ + "\n" : reports::console_speed(result, real_time));
     std::fflush(report_);
   }
 
@@ -189,6 +246,7 @@ class RunCommand {
   bool color_;
   reports::TimeWindow window_;
   std::vector<sim::RunResult> results_;
+  std::string sockets_;  // of the last flight over HTTP: what it was like
 };
 
 }  // namespace
@@ -227,6 +285,18 @@ void add_run(CLI::App& program, Request& request) {
           [arguments](const std::string& word) { arguments->what.random_ties = word == "random"; },
           "Order of simultaneous events: fifo (default), or random by seed"),
       {"fifo", "random"});
+#ifdef BROWNOUT_HTTP
+  one_of(command->add_option_function<std::string>(
+             "--stage",
+             [arguments](const std::string& word) { arguments->over_http = word == "http"; },
+             "Where to fly: in virtual time (sim, the default), or over HTTP in real time"),
+         {"sim", "http"});
+  command
+      ->add_option("--speed", arguments->speed,
+                   "With --stage http: play the scenario so many times as fast (1)")
+      ->check(CLI::Range(0.001, 100'000.0))
+      ->type_name("N");
+#endif
   command->add_flag("--verify", arguments->verify,
                     "Run everything twice and compare to the last event");
   command->add_flag("--quiet,-q", arguments->quiet, "One line per scenario");

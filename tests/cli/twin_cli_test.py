@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""brownout run --stage http and brownout twin as their users meet them: verdicts and exit codes.
+
+usage: twin_cli_test.py BROWNOUT
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import program
+
+
+def scenario(*faults, **changes):
+    base = {
+        "kind": "scenario", "version": 1, "name": "small", "duration": "20s", "seed": 1,
+        "roles": {"primary": "openai/gpt-4"},
+        "providers": {"openai": {"dialect": "openai", "models": {
+            "gpt-4": {"ttft": "20ms", "inter_token": "1ms", "error_latency": "10ms"}}}},
+        "network": {"one_way": "30ms"},
+        "timeline": [{"phase": "all", "until": "20s", "faults": list(faults)}],
+        "workload": {"arrivals": {"constant": "1/s"}, "input_tokens": 100, "output_tokens": 20},
+        "policy": "policy.json",
+        "expect": ["availability >= 90%"]}
+    return {**base, **changes}
+
+
+class Twin(program.InAnEmptyFolder):
+    def setUp(self):
+        super().setUp()
+        self.write("policy.json", {
+            "kind": "policy", "version": 1, "name": "twice", "to": "openai/gpt-4",
+            "pipeline": [{"retry": {"max_attempts": 2, "wait": {"fixed": "100ms"}}}]})
+
+    def write(self, name, document):
+        (self.folder / name).write_text(json.dumps(document))
+
+    def test_a_run_over_http_ends_with_its_verdict(self):
+        self.write("good.json", scenario())
+        said = self.passes("run", "good.json", "--stage", "http", "--speed", "20")
+        self.assertIn("PASS  small", said)
+        self.assertIn("connections of this machine, 20 times as fast", said)
+        self.write("bad.json", scenario({"on": "*", "error": "server_error", "share": 1}))
+        self.fails(1, "run", "bad.json", "--stage", "http", "--speed", "20")
+
+    def test_a_result_over_http_is_a_result(self):
+        self.write("good.json", scenario())
+        self.passes("run", "good.json", "--stage", "http", "--speed", "20", "--json", "r.json")
+        result = json.loads((self.folder / "r.json").read_text())
+        self.assertIn("--stage http --speed 20", json.dumps(result))
+
+    def test_a_call_that_never_ends_leaves_no_verdict(self):
+        self.write("hang.json", scenario({"on": "*", "hang": True, "share": 1}))
+        self.fails(4, "run", "hang.json", "--stage", "http", "--speed", "5000")
+
+    def test_options_that_make_no_sense_together(self):
+        self.write("good.json", scenario())
+        self.assertIn("--speed needs --stage http", self.fails(2, "run", "good.json", "--speed", "2"))
+        for option in (["--verify"], ["--ties", "random"]):
+            self.assertIn("for simulated runs",
+                          self.fails(2, "run", "good.json", "--stage", "http", *option))
+        self.fails(2, "run", "good.json", "--stage", "moon")
+        self.fails(2, "twin", "good.json", "--speed", "0")
+        self.fails(5, "twin", "missing.json")
+
+    def test_twins_are_identical_under_scripted_faults(self):
+        self.write("faults.json", scenario(
+            {"on": "*", "sequence": ["success", "server_error", "overloaded", "overloaded"]}))
+        said = self.passes("twin", "faults.json", "--speed", "10")
+        self.assertIn("IDENTICAL", said)
+        self.assertIn("this machine: plain attempts", said)
+
+    def test_an_interrupt_ends_both_commands(self):
+        self.write("long.json", scenario(duration="1h", timeline=[{"phase": "all", "until": "1h"}]))
+        for command in (["run", "long.json", "--stage", "http"], ["twin", "long.json"]):
+            process = subprocess.Popen([self.program, *command], cwd=self.folder,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            time.sleep(2)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=program.PATIENCE)
+            self.assertEqual(process.returncode, 130)
+
+
+if __name__ == "__main__":
+    program.main(sys.argv)

@@ -56,6 +56,9 @@ struct Stage {
 struct Noise {
   sim::Histogram timers;    ///< how late timers rang while the scenario was flown
   sim::Histogram attempts;  ///< by how much attempts of a plain scenario took longer than scripted
+
+  /// The larger of both quantiles; 0 where nothing was measured.
+  Duration quantile(std::uint32_t per_mille) const;
 };
 
 struct Difference {
@@ -93,11 +96,11 @@ struct Comparison {
 };
 
 /// Pure. A call of one stage only is past the end when it began so shortly before that the other
-/// stage's largest delay so far, and four times the worst of plain attempts, explain it.
+/// stage's largest delay so far, and four times the worst of the noise, explain it.
 ///
 /// Times are compared of calls with one sequence and at least one attempt, per attempt: within the
-/// noise means that half of them differ by no more than 99 % of plain attempts do, and 99 % by no
-/// more than the worst of those.
+/// noise means that half of them differ by no more than 99 % of plain attempts, or of timers, do,
+/// and 99 % by no more than the worst of those.
 Comparison compare(const Stage& simulated, const Stage& over_http, const Noise& noise,
                    bool closed_loop);
 

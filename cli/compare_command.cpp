@@ -67,6 +67,20 @@ std::string file_name_of(std::string label) {
   return label.starts_with('.') ? "-" + label : label;
 }
 
+// Labels as file names, each another one.
+std::vector<std::string> file_names_of(const std::vector<Named>& files) {
+  std::vector<std::string> names;
+  for (const std::string& label : labels_of(files)) {
+    const std::string name = file_name_of(label);
+    std::string unique = name;
+    for (int i = 2; std::ranges::find(names, unique) != names.end(); ++i) {
+      unique = fmt::format("{}-{}", name, i);
+    }
+    names.push_back(unique);
+  }
+  return names;
+}
+
 class CompareCommand {
  public:
   explicit CompareCommand(CompareArguments& arguments)
@@ -221,11 +235,8 @@ class CompareCommand {
   }
 
   fs::path report_path(std::size_t scenario, std::size_t policy) const {
-    const auto name = [](const std::vector<Named>& files, std::size_t i) {
-      return file_name_of(labels_of(files)[i]);
-    };
-    return fs::path(arguments_.reports) / name(policies_, policy) /
-           (name(scenarios_, scenario) + ".html");
+    return fs::path(arguments_.reports) / file_names_of(policies_)[policy] /
+           (file_names_of(scenarios_)[scenario] + ".html");
   }
 
   void report_progress() {

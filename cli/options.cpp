@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <sstream>
 
 namespace brownout::cli {
@@ -20,6 +21,14 @@ std::vector<std::string> words_of(const CLI::Option& option) {
   std::istringstream stream(type);
   for (std::string word; std::getline(stream, word, '|');) words.push_back(word);
   return words;
+}
+
+std::string check_speed(const std::string& text) {
+  double speed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), speed);
+  const bool is_number = error == std::errc{} && end == text.data() + text.size();
+  return is_number && speed >= 0.001 && speed <= 100'000 ? ""
+                                                         : "expected a number from 0.001 to 100000";
 }
 
 }  // namespace brownout::cli

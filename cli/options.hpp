@@ -16,4 +16,8 @@ CLI::Option* one_of(CLI::Option* option, const std::vector<std::string>& words);
 /// The words such an option takes; empty for every other.
 std::vector<std::string> words_of(const CLI::Option& option);
 
+/// Whether this is how many times as fast real time may play a scenario: "" or what was expected.
+/// For CLI11's validators, whose ranges let through what is no number.
+std::string check_speed(const std::string& text);
+
 }  // namespace brownout::cli

@@ -294,7 +294,7 @@ void add_run(CLI::App& program, Request& request) {
   command
       ->add_option("--speed", arguments->speed,
                    "With --stage http: play the scenario so many times as fast (1)")
-      ->check(CLI::Range(0.001, 100'000.0))
+      ->check(CLI::Validator(check_speed, ""))
       ->type_name("N");
 #endif
   command->add_flag("--verify", arguments->verify,

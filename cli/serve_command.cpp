@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "cli/flight.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/options.hpp"
 #include "cli/print_errors.hpp"
 #include "cli/terminal.hpp"
 #include "engine/core/document.hpp"
@@ -53,8 +55,12 @@ class JournalFile {
   JournalFile& operator=(const JournalFile&) = delete;
   ~JournalFile() { close(); }
 
-  Result<void> open(const std::string& path) {
+  Result<void> open(const std::string& path, const std::string& scenario) {
     if (path.empty()) return {};
+    std::error_code ignored;
+    if (std::filesystem::equivalent(path, scenario, ignored)) {
+      return fail(ErrorKind::invalid, path + " would overwrite " + scenario);
+    }
     path_ = path;
     file_ = path == "-" ? stdout : std::fopen(path.c_str(), "w");
     if (file_ != nullptr) return {};
@@ -98,7 +104,7 @@ class ServeCommand {
     }
     const auto lasts = arguments_.lasts.empty() ? forever : *parse_duration(arguments_.lasts);
     JournalFile journal;
-    if (auto opened = journal.open(arguments_.journal); !opened) {
+    if (auto opened = journal.open(arguments_.journal, arguments_.path); !opened) {
       return print_errors(opened.error());
     }
     options.session.on_call = [&](const mock::http::ServedCall& call, std::size_t phase) {
@@ -225,7 +231,7 @@ void add_serve(CLI::App& program, Request& request) {
                    "Address to listen at (127.0.0.1: this machine alone)")
       ->type_name("ADDRESS");
   command->add_option("--speed", arguments->speed, "Play the scenario so many times as fast (1)")
-      ->check(CLI::Range(0.001, 100'000.0))
+      ->check(CLI::Validator(check_speed, ""))
       ->type_name("N");
   command->add_option("--start", arguments->start, "Begin with this phase")->type_name("PHASE");
   command

@@ -12,6 +12,7 @@
 
 #include "cli/flight.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/options.hpp"
 #include "cli/print_errors.hpp"
 #include "sim/run.hpp"
 #include "twin/twin.hpp"
@@ -100,7 +101,7 @@ void add_twin(CLI::App& program, Request& request) {
   command
       ->add_option("--speed", arguments->speed,
                    "Play the scenario over HTTP so many times as fast (1)")
-      ->check(CLI::Range(0.001, 100'000.0))
+      ->check(CLI::Validator(check_speed, ""))
       ->type_name("N");
   command->callback([arguments, &request] {
     request.action = [arguments] { return TwinCommand(*arguments).execute(); };

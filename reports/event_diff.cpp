@@ -135,7 +135,7 @@ std::string differing_fields(const LoggedEvent& a, const LoggedEvent& b) {
   if (a.event != b.event || a.call != b.call) return text;
   for (const LoggedEvent::Field& field : a.fields) {
     const auto other = std::ranges::find(b.fields, field.name, &LoggedEvent::Field::name);
-    const std::string_view theirs = other == b.fields.end() ? "nothing" : other->value;
+    const std::string theirs = other == b.fields.end() ? "nothing" : std::string(other->value);
     if (theirs == field.value) continue;
     text +=
         fmt::format("{} {}: {} and {}", text.empty() ? "" : ",", field.name, field.value, theirs);
@@ -182,6 +182,11 @@ class Comparison {
       if (!more_a) return tl::unexpected(more_a.error());
       const auto more_b = log_b_.next();
       if (!more_b) return tl::unexpected(more_b.error());
+      if (!*more_a && !*more_b && history_.count() == 0) {
+        return fail(ErrorKind::invalid,
+                    fmt::format("{} and {} are empty: there is nothing to compare", log_a_.name(),
+                                log_b_.name()));
+      }
       if (!*more_a && !*more_b) {
         return EventDiff{true,
                          fmt::format("{} and {} tell the same run: {} events.\n", log_a_.name(),

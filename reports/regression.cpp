@@ -218,12 +218,19 @@ SuiteChange compare_suite(const BaselineScenario* before, const Suite& suite,
     return pair.first->semantic_digest == pair.second->semantic_digest;
   });
   const double calls = mean_calls(suite);
+  bool is_judged = false;
   for (std::size_t i = 0; i < suite.measures.size(); ++i) {
     const Measure& measure = suite.measures[i];
     const auto old = column(before->measures, measure.name);
     if (!old) continue;
     const Pairs found = pairs_of(pairs, *old, i, measure);
+    is_judged |= !found.before.empty() || found.never_before + found.never_after > 0;
     change.measures.push_back(Judge(measure, found, tolerances, calls).judge());
+  }
+  if (!is_judged) {
+    change.pairs = 0;
+    change.measures.clear();
+    change.why_not = "the baseline has no value that could be compared";
   }
   return change;
 }

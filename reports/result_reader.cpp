@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -64,6 +65,15 @@ class Cursor {
   std::string text() const {
     if (!json_->is_string()) refuse("a text");
     return json_->get<std::string>();
+  }
+  // A text that stands in a line of what people read.
+  std::string line() const {
+    const std::string read = text();
+    const auto is_control = [](char letter) {
+      return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7F;
+    };
+    if (std::ranges::any_of(read, is_control)) refuse("a line of text");
+    return read;
   }
   bool truth() const {
     if (!json_->is_boolean()) refuse("true or false");
@@ -162,7 +172,7 @@ class RunReader {
     }
     run_.total = stats(at_["total"]);
     for (const Cursor& item : at_["phases"].items()) {
-      run_.phases.push_back({item["name"].text(), item["begins_ns"].instant(),
+      run_.phases.push_back({item["name"].line(), item["begins_ns"].instant(),
                              item["ends_ns"].instant(), stats(item["stats"])});
     }
     for (const Cursor& item : at_["faults"].items()) {
@@ -184,17 +194,17 @@ class RunReader {
 
  private:
   void read_head() {
-    run_.scenario = at_["scenario"].text();
-    run_.scenario_path = at_["scenario_path"].text();
+    run_.scenario = at_["scenario"].line();
+    run_.scenario_path = at_["scenario_path"].line();
     run_.scenario_description = at_["scenario_description"].text();
     run_.scenario_source = at_["scenario_source"].text();
     run_.scenario_digest = at_["scenario_digest"].digest();
-    run_.policy = at_["policy"].text();
-    run_.policy_path = at_["policy_path"].text();
+    run_.policy = at_["policy"].line();
+    run_.policy_path = at_["policy_path"].line();
     run_.policy_description = at_["policy_description"].text();
     run_.policy_digest = at_["policy_digest"].digest();
     run_.seed = at_["seed"].count();
-    run_.replay = at_["replay"].text();
+    run_.replay = at_["replay"].line();
     run_.end = at_["end"].one_of<sim::RunEnd>(run_end_count);
     run_.diagnosis = at_["diagnosis"].text();
     run_.unfinished_calls = at_["unfinished_calls"].count();
@@ -209,8 +219,8 @@ class RunReader {
 
   void read_names() {
     for (const Cursor& item : at_["routes"].items()) {
-      run_.routes.push_back(item["name"].text());
-      run_.route_targets.push_back(item["target"].text());
+      run_.routes.push_back(item["name"].line());
+      run_.route_targets.push_back(item["target"].line());
     }
     for (const Cursor& item : at_["breakers"].items()) {
       run_.breakers.push_back(breaker(item));
@@ -220,7 +230,7 @@ class RunReader {
 
   static sim::BreakerResult breaker(const Cursor& at) {
     sim::BreakerResult breaker;
-    breaker.name = at["name"].text();
+    breaker.name = at["name"].line();
     breaker.openings = at["opened"].count();
     breaker.final_state = at["final_state"].one_of<BreakerState>(breaker_state_count);
     breaker.transition_count = at["transition_count"].count();
@@ -233,8 +243,8 @@ class RunReader {
 
   static sim::ExpectationResult expectation(const Cursor& at) {
     sim::ExpectationResult read;
-    read.expression = at["expression"].text();
-    read.actual = at["actual"].text();
+    read.expression = at["expression"].line();
+    read.actual = at["actual"].line();
     read.verdict = at["verdict"].one_of<sim::Verdict>(verdict_count);
     read.metric = at["metric"].text();
     read.argument = at["argument"].text();
@@ -302,6 +312,9 @@ class RunReader {
     sim::Timeline timeline;
     timeline.width = at["bucket_ns"].duration();
     timeline.buckets = at["buckets"].count<std::size_t>();
+    if (timeline.width.count() == 0 && timeline.buckets > 0) {
+      at["bucket_ns"].refuse("the width of a bucket");
+    }
     for (const Cursor& item : at["series"].items()) {
       sim::Series& series = timeline.series.emplace_back();
       series.metric = item["metric"].text();
@@ -410,10 +423,13 @@ Result<std::vector<sim::RunResult>> from_json(const std::string& name, const std
 }
 
 Result<std::vector<sim::RunResult>> load_results(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return fail(ErrorKind::environment, "cannot read " + path + ": it is a folder");
+  }
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(file), {}};
-  // A folder opens like a file, and says only when it is read what it is.
   if (!file.is_open() || errno != 0) {
     return fail(ErrorKind::environment, "cannot read " + path + ": " + std::strerror(errno));
   }

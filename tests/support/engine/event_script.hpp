@@ -103,7 +103,7 @@ inline void play_every_event(Observer& to) {
   to.on_wait({5, no_route, at(82), at(83), WaitReason::retry});
   to.on_call({5, at(80), at(83)}, Outcome::failure(deadline_exceeded));
 
-  for (const CallId call : {6, 7, 8}) to.on_call_start({call, at(90)});
+  for (const CallId call : {6U, 7U, 8U}) to.on_call_start({call, at(90)});
   begin(6, 1, 1, 90);
   attempt(6, 1, 1, 90, 90.1, Outcome::failure(authentication, 401));
   to.on_call({6, at(90), at(90.1), 1}, on_route(Outcome::failure(authentication, 401), 1));

@@ -468,6 +468,19 @@ class Gate(unittest.TestCase):
                            seeds="3..6")
         self.assertIn("small: the baseline does not have seed 5, 6", result.stdout)
 
+    def test_4_for_a_baseline_without_a_value_to_compare(self):
+        suite = self.suite(scenario())
+        self.gate("--scenarios", suite, "--baseline", self.baseline, "--update-baseline")
+        document = json.loads(pathlib.Path(self.baseline).read_text(encoding="utf-8"))
+        for known in document["scenarios"]:
+            for seed in known["seeds"]:
+                seed["digest"] = "0" * 16
+                seed["values"] = [None] * len(seed["values"])
+        pathlib.Path(self.baseline).write_text(json.dumps(document), encoding="utf-8")
+        result = self.gate("--scenarios", suite, "--baseline", self.baseline)
+        self.assert_code(result, 4)
+        self.assertIn("no value that could be compared", result.stdout)
+
     def test_a_baseline_is_not_renewed_by_what_could_not_be_decided(self):
         self.make_baseline(scenario())
         before = pathlib.Path(self.baseline).read_bytes()

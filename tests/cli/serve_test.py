@@ -213,6 +213,10 @@ class Serve(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn('did you mean "storm"?', err)
         self.assertEqual(run("--speed", "0")[0], 2)
+        self.assertEqual(run("--speed", "nan")[0], 2)
+        written = path.read_bytes()
+        self.assertEqual(run("--journal", str(path))[0], 2)
+        self.assertEqual(path.read_bytes(), written)
         self.assertEqual(run("--for", "soon")[0], 2)
         self.assertEqual(run("--host", "nowhere.example")[0], 5)
 

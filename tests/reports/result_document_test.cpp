@@ -212,6 +212,20 @@ TEST(JsonReport, AVerdictThatItsExpectationsDoNotLeadToIsRefused) {
             "some.json.runs[0].verdict is not the verdict its expectations lead to");
 }
 
+TEST(JsonReport, WhatWouldForgeALineOrDivideByNothingIsRefused) {
+  const auto complaint = [](const char* pointer, const Json& value) {
+    Json changed = Json::parse(to_json({failing()}));
+    changed["runs"][0][Json::json_pointer(pointer)] = value;
+    const auto read = from_json("some.json", changed.dump());
+    return read ? "" : read.error()[0].message;
+  };
+  EXPECT_EQ(complaint("/scenario", "a\nPASS  b"),
+            "some.json.runs[0].scenario is not a line of text");
+  EXPECT_EQ(complaint("/policy", "\x1B[2J"), "some.json.runs[0].policy is not a line of text");
+  EXPECT_EQ(complaint("/timeline/bucket_ns", 0),
+            "some.json.runs[0].timeline.bucket_ns is not the width of a bucket");
+}
+
 TEST(JsonReport, ADeadlockSaysWhatItIs) {
   const Json json = run_of(deadlocked());
   EXPECT_EQ(json["verdict"], "undecided");

@@ -26,7 +26,7 @@ double student_t_cdf(double t, double degrees) {
 }
 
 TEST(Paired, TheQuantileIsStudents) {
-  for (const std::size_t degrees : {5, 6, 7, 9, 19, 30, 199, 100'000}) {
+  for (const std::size_t degrees : {5U, 6U, 7U, 9U, 19U, 30U, 199U, 100'000U}) {
     const double t = student_t_975(degrees);
     EXPECT_NEAR(student_t_cdf(t, static_cast<double>(degrees)), 0.975, 2e-5) << degrees;
   }

@@ -118,6 +118,8 @@ class CompareCommand {
     seeds_ = *seeds;
     if (auto read = read_names(); !read) return read;
     builder_.emplace(labels_of(policies_), labels_of(scenarios_));
+    policy_files_ = file_names_of(policies_);
+    scenario_files_ = file_names_of(scenarios_);
     std::vector<std::string> inputs;
     for (const Named& file : policies_) inputs.push_back(file.path);
     for (const Named& file : scenarios_) inputs.push_back(file.path);
@@ -235,8 +237,8 @@ class CompareCommand {
   }
 
   fs::path report_path(std::size_t scenario, std::size_t policy) const {
-    return fs::path(arguments_.reports) / file_names_of(policies_)[policy] /
-           (file_names_of(scenarios_)[scenario] + ".html");
+    return fs::path(arguments_.reports) / policy_files_[policy] /
+           (scenario_files_[scenario] + ".html");
   }
 
   void report_progress() {
@@ -266,6 +268,8 @@ class CompareCommand {
   SeedRange seeds_;
   std::vector<Named> policies_;
   std::vector<Named> scenarios_;
+  std::vector<std::string> policy_files_;    // names of the folders of pages
+  std::vector<std::string> scenario_files_;  // names of the pages in them
   std::vector<Flight> flights_;
   std::string first_refusal_;
   std::vector<Pair> pairs_;  // by flight

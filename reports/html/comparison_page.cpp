@@ -311,12 +311,10 @@ std::string matrix(const Comparison& comparison) {
 }  // namespace
 
 std::string comparison_page(const Comparison& comparison) {
-  const std::string title =
-      fmt::format("{} against {}",
-                  count_of(comparison.policies.size(), "policy") == "1 policy"
-                      ? "1 policy"
-                      : fmt::format("{} policies", comparison.policies.size()),
-                  count_of(comparison.scenarios.size(), "scenario"));
+  const std::size_t policies = comparison.policies.size();
+  const std::string title = fmt::format(
+      "{} against {}", policies == 1 ? "1 policy" : fmt::format("{} policies", policies),
+      count_of(comparison.scenarios.size(), "scenario"));
   std::string content = fmt::format(
       "<main class=\"comparison\">\n<header><h1>{}</h1>\n<p class=\"about\">Every policy was flown "
       "through every scenario with the same seeds. ★ marks the frontier: nobody is at least as "

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "reports/numbers.hpp"
+#include "reports/text/numbers.hpp"
 
 namespace brownout::cli {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "cli/output_file.hpp"
 #include "engine/core/result.hpp"
-#include "reports/baseline.hpp"
-#include "reports/regression.hpp"
+#include "reports/gate/baseline.hpp"
+#include "reports/gate/regression.hpp"
 
 namespace brownout::cli {
 

@@ -12,19 +12,19 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/check_command.hpp"
-#include "cli/compare_command.hpp"
-#include "cli/completion_command.hpp"
-#include "cli/diff_command.hpp"
-#include "cli/explain_command.hpp"
-#include "cli/man_command.hpp"
-#include "cli/new_command.hpp"
-#include "cli/policy_command.hpp"
-#include "cli/report_command.hpp"
-#include "cli/run_command.hpp"
-#include "cli/serve_command.hpp"
-#include "cli/test_command.hpp"
-#include "cli/twin_command.hpp"
+#include "cli/commands/check.hpp"
+#include "cli/commands/compare.hpp"
+#include "cli/commands/completion.hpp"
+#include "cli/commands/diff.hpp"
+#include "cli/commands/explain.hpp"
+#include "cli/commands/man.hpp"
+#include "cli/commands/new.hpp"
+#include "cli/commands/policy.hpp"
+#include "cli/commands/report.hpp"
+#include "cli/commands/run.hpp"
+#include "cli/commands/serve.hpp"
+#include "cli/commands/test.hpp"
+#include "cli/commands/twin.hpp"
 #include "engine/core/document.hpp"
 
 namespace brownout::cli {

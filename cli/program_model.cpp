@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "cli/options.hpp"
-#include "reports/glossary.hpp"
+#include "reports/glossary/glossary.hpp"
 
 namespace brownout::cli {
 namespace {

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <array>
 
+#include "reports/gate/junit.hpp"
+#include "reports/gate/markdown.hpp"
 #include "reports/html/html.hpp"
-#include "reports/junit.hpp"
-#include "reports/markdown.hpp"
-#include "reports/result_document.hpp"
+#include "reports/result/result_document.hpp"
 
 namespace brownout::cli {
 namespace {

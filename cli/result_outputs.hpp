@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "cli/outputs.hpp"
-#include "reports/regression.hpp"
-#include "reports/suite.hpp"
+#include "reports/gate/regression.hpp"
+#include "reports/gate/suite.hpp"
 #include "sim/result.hpp"
 
 namespace brownout::cli {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/core/result.hpp"
-#include "reports/regression.hpp"
+#include "reports/gate/regression.hpp"
 
 namespace brownout::cli {
 

@@ -5,8 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "reports/chrome_trace.hpp"
-#include "reports/otlp.hpp"
+#include "reports/trace/chrome_trace.hpp"
+#include "reports/trace/otlp.hpp"
 
 namespace brownout::cli {
 namespace {

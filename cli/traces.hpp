@@ -8,7 +8,7 @@
 #include "cli/flight.hpp"
 #include "cli/outputs.hpp"
 #include "engine/telemetry/observer.hpp"
-#include "reports/call_record.hpp"
+#include "reports/trace/call_record.hpp"
 
 namespace brownout::reports {
 class ChromeTrace;

@@ -10,7 +10,7 @@
 
 #include "reports/html/markup.hpp"
 #include "reports/html/page.hpp"
-#include "reports/numbers.hpp"
+#include "reports/text/numbers.hpp"
 
 namespace brownout::reports {
 namespace {

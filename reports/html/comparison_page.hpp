@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "reports/comparison.hpp"
+#include "reports/comparison/comparison.hpp"
 
 namespace brownout::reports {
 

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "reports/glossary.hpp"
+#include "reports/glossary/glossary.hpp"
 #include "reports/html/sections.hpp"
 
 namespace brownout::reports::html {

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "reports/html/sections.hpp"
-#include "reports/margin.hpp"
-#include "reports/numbers.hpp"
-#include "reports/why.hpp"
+#include "reports/result/margin.hpp"
+#include "reports/result/why.hpp"
+#include "reports/text/numbers.hpp"
 
 namespace brownout::reports::html {
 namespace {

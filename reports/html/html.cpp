@@ -8,8 +8,8 @@
 
 #include "reports/html/page.hpp"
 #include "reports/html/sections.hpp"
-#include "reports/json_text.hpp"
-#include "reports/numbers.hpp"
+#include "reports/text/json_text.hpp"
+#include "reports/text/numbers.hpp"
 
 namespace brownout::reports {
 namespace {

@@ -6,7 +6,7 @@
 #include <iterator>
 #include <utility>
 
-#include "reports/json_text.hpp"
+#include "reports/text/json_text.hpp"
 
 namespace brownout::reports::html {
 

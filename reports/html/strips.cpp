@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "reports/html/sections.hpp"
-#include "reports/numbers.hpp"
+#include "reports/text/numbers.hpp"
 
 namespace brownout::reports::html {
 namespace {

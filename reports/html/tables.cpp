@@ -5,7 +5,7 @@
 
 #include "reports/html/outcome_marks.hpp"
 #include "reports/html/sections.hpp"
-#include "reports/numbers.hpp"
+#include "reports/text/numbers.hpp"
 
 namespace brownout::reports::html {
 namespace {

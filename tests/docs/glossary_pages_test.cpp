@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "reports/glossary.hpp"
+#include "reports/glossary/glossary.hpp"
 #include "tests/docs/page.hpp"
 
 namespace brownout::docs {

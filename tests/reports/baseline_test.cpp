@@ -1,4 +1,4 @@
-#include "reports/baseline.hpp"
+#include "reports/gate/baseline.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "reports/chrome_trace.hpp"
+#include "reports/trace/chrome_trace.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

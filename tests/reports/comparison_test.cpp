@@ -1,4 +1,4 @@
-#include "reports/comparison.hpp"
+#include "reports/comparison/comparison.hpp"
 
 #include <gtest/gtest.h>
 

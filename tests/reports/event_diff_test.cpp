@@ -1,4 +1,4 @@
-#include "reports/event_diff.hpp"
+#include "reports/trace/event_diff.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "reports/event_words.hpp"
+#include "reports/trace/event_words.hpp"
 #include "sim/event_log.hpp"
 #include "tests/reports/traced_run.hpp"
 #include "tests/support/engine/event_script.hpp"

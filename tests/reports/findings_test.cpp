@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <string>
 
-#include "reports/baseline.hpp"
-#include "reports/github.hpp"
-#include "reports/junit.hpp"
-#include "reports/markdown.hpp"
-#include "reports/plain_text.hpp"
-#include "reports/suite_console.hpp"
+#include "reports/gate/baseline.hpp"
+#include "reports/gate/github.hpp"
+#include "reports/gate/junit.hpp"
+#include "reports/gate/markdown.hpp"
+#include "reports/gate/suite_console.hpp"
+#include "reports/text/plain_text.hpp"
 #include "tests/reports/suites.hpp"
 #include "tests/support/golden.hpp"
 

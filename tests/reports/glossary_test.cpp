@@ -1,4 +1,4 @@
-#include "reports/glossary.hpp"
+#include "reports/glossary/glossary.hpp"
 
 #include <gtest/gtest.h>
 

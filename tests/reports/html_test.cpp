@@ -7,10 +7,10 @@
 #include <set>
 #include <string>
 
-#include "reports/glossary.hpp"
+#include "reports/glossary/glossary.hpp"
 #include "reports/html/markup.hpp"
 #include "reports/html/outcome_marks.hpp"
-#include "reports/result_document.hpp"
+#include "reports/result/result_document.hpp"
 #include "tests/reports/pages.hpp"
 #include "tests/reports/results.hpp"
 #include "tests/support/golden.hpp"

@@ -1,4 +1,4 @@
-#include "reports/margin.hpp"
+#include "reports/result/margin.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "reports/otlp.hpp"
+#include "reports/trace/otlp.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "reports/paired.hpp"
+#include "reports/gate/paired.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -1,4 +1,4 @@
-#include "reports/regression.hpp"
+#include "reports/gate/regression.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

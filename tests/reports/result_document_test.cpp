@@ -1,4 +1,4 @@
-#include "reports/result_document.hpp"
+#include "reports/result/result_document.hpp"
 
 #include <gtest/gtest.h>
 

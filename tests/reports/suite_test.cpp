@@ -1,4 +1,4 @@
-#include "reports/suite.hpp"
+#include "reports/gate/suite.hpp"
 
 #include <gtest/gtest.h>
 

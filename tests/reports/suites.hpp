@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "reports/regression.hpp"
-#include "reports/suite.hpp"
+#include "reports/gate/regression.hpp"
+#include "reports/gate/suite.hpp"
 #include "tests/reports/results.hpp"
 
 namespace brownout::reports::testing {

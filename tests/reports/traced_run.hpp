@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "reports/call_record.hpp"
+#include "reports/trace/call_record.hpp"
 #include "tests/sim/lab.hpp"
 
 namespace brownout::reports::testing {

@@ -1,4 +1,4 @@
-#include "reports/why.hpp"
+#include "reports/result/why.hpp"
 
 #include <gtest/gtest.h>
 

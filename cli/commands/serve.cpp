@@ -1,0 +1,257 @@
+#include "cli/commands/serve.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/flight.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/options.hpp"
+#include "cli/print_errors.hpp"
+#include "cli/terminal.hpp"
+#include "engine/core/document.hpp"
+#include "mockserver/http/server.hpp"
+#include "reports/console.hpp"
+#include "sim/scenario.hpp"
+#include "sim/served.hpp"
+
+namespace brownout::cli {
+namespace {
+
+using mock::http::Finding;
+using mock::http::Server;
+
+struct ServeArguments {
+  std::string path;
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8080;
+  double speed = 1;
+  std::string start;
+  std::optional<std::uint64_t> seed;
+  std::string journal;
+  bool expect = false;
+  std::string lasts;
+};
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+// The journal on disk: lines are there a tenth of a second after they were written, so that one can
+// watch, and what was written stays whatever happens.
+class JournalFile {
+ public:
+  JournalFile() = default;
+  JournalFile(const JournalFile&) = delete;
+  JournalFile& operator=(const JournalFile&) = delete;
+  ~JournalFile() { close(); }
+
+  Result<void> open(const std::string& path, const std::string& scenario) {
+    if (path.empty()) return {};
+    std::error_code ignored;
+    if (std::filesystem::equivalent(path, scenario, ignored)) {
+      return fail(ErrorKind::invalid, path + " would overwrite " + scenario);
+    }
+    path_ = path;
+    file_ = path == "-" ? stdout : std::fopen(path.c_str(), "w");
+    if (file_ != nullptr) return {};
+    return fail(ErrorKind::environment,
+                fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+  }
+  void write(std::string_view line) {
+    if (file_ != nullptr) std::fwrite(line.data(), 1, line.size(), file_);
+  }
+  void flush() {
+    if (file_ != nullptr) std::fflush(file_);
+  }
+  /// False, and says so, when not everything could be written.
+  bool close() {
+    if (file_ == nullptr) return true;
+    const bool good = std::fflush(file_) == 0 && std::ferror(file_) == 0;
+    if (!good) fmt::print(stderr, "error: cannot write all of {}\n", path_);
+    if (file_ != stdout) std::fclose(file_);
+    file_ = nullptr;
+    return good;
+  }
+
+ private:
+  std::string path_;
+  std::FILE* file_ = nullptr;
+};
+
+class ServeCommand {
+ public:
+  explicit ServeCommand(const ServeArguments& arguments)
+      : arguments_(arguments), console_(arguments.journal == "-" ? stderr : stdout) {}
+
+  ExitCode execute() {
+    const std::atomic<bool>* const interrupt = watch_interrupts();
+    auto scenario = sim::load_scenario(arguments_.path);
+    if (!scenario) return print_errors(scenario.error());
+    sim::ServedRecorder recorder(*scenario);
+    mock::http::ServerOptions options;
+    if (auto understood = fill(options, *scenario); !understood) {
+      return print_errors(understood.error());
+    }
+    const auto lasts = arguments_.lasts.empty() ? forever : *parse_duration(arguments_.lasts);
+    JournalFile journal;
+    if (auto opened = journal.open(arguments_.journal, arguments_.path); !opened) {
+      return print_errors(opened.error());
+    }
+    options.session.on_call = [&](const mock::http::ServedCall& call, std::size_t phase) {
+      recorder.add(call, phase);
+    };
+    options.session.on_line = [&](std::string_view line) { journal.write(line); };
+    options.on_tick = [&] { journal.flush(); };
+
+    auto server = Server::listen(options);
+    if (!server) return print_errors(server.error());
+    introduce(*scenario, options, **server);
+    (*server)->run(interrupt, lasts);
+    const ExitCode code = conclude(options, **server, recorder);
+    return journal.close() ? code : worse(code, ExitCode::environment);
+  }
+
+ private:
+  Result<void> fill(mock::http::ServerOptions& options, const sim::Scenario& scenario) const {
+    options.scenario = scenario.name;
+    options.host = arguments_.host;
+    options.port = arguments_.port;
+    options.session.script = &scenario.script;
+    options.session.seed = arguments_.seed.value_or(scenario.seed);
+    options.session.speed = arguments_.speed;
+    options.session.output_tokens = &scenario.workload.output_tokens;
+    if (arguments_.start.empty()) return {};
+    std::vector<std::string_view> names;
+    for (const mock::PhaseSpec& phase : scenario.script.phases) {
+      names.push_back(phase.name);
+      if (phase.name != arguments_.start) continue;
+      options.session.start = phase.begin;
+      return {};
+    }
+    return fail(ErrorKind::invalid,
+                fmt::format("--start: the scenario has no phase \"{}\"; {}", arguments_.start,
+                            expected_one_of(arguments_.start, names)));
+  }
+
+  void introduce(const sim::Scenario& scenario, const mock::http::ServerOptions& options,
+                 const Server& server) const {
+    const std::string url = server.url();
+    fmt::print(console_, "serving {} at {}\n", scenario.name, url);
+    fmt::print(console_, "  base URL {}/v1 for OpenAI, {} for Anthropic, {}/azure for Azure\n", url,
+               url, url);
+    std::string models;
+    for (const mock::ModelSpec& model : scenario.script.models) {
+      models += (models.empty() ? "" : ", ") + model.name;
+    }
+    fmt::print(console_, "  models {}; any key will do\n", models);
+    fmt::print(console_, "  phase {}, seed {}; {}/__brownout/state tells more\n",
+               server.session().script().phases[phase_at(scenario, options.session.start)].name,
+               options.session.seed, url);
+    if (arguments_.speed != 1) {
+      fmt::print(console_,
+                 "  {} times as fast: phases, limits, delays and retry hints are; the clients' own "
+                 "backoff and timeouts are not, nor is the network\n",
+                 arguments_.speed);
+    }
+    if (!is_loopback(arguments_.host)) {
+      fmt::print(
+          stderr,
+          "warning: listening at {}: whoever reaches this machine can use the server and its "
+          "admin API, without a password\n",
+          arguments_.host);
+    }
+    std::fflush(console_);
+  }
+
+  static std::size_t phase_at(const sim::Scenario& scenario, Duration start) {
+    const auto& phases = scenario.script.phases;
+    std::size_t phase = 0;
+    while (phase + 1 < phases.size() && start >= phases[phase].until) ++phase;
+    return phase;
+  }
+
+  ExitCode conclude(const mock::http::ServerOptions& options, const Server& server,
+                    sim::ServedRecorder& recorder) const {
+    const mock::http::ServerCounts& counts = server.counts();
+    const mock::http::Correlator& calls = server.session().correlator();
+    fmt::print(console_, "served {} requests over {} connections", counts.requests,
+               counts.connections);
+    if (counts.malformed > 0) fmt::print(console_, "; {} were malformed", counts.malformed);
+    if (counts.shed > 0) fmt::print(console_, "; {} connections were shed", counts.shed);
+    fmt::print(console_, "\n  {} calls in {} attempts\n", calls.calls(), calls.attempts());
+    for (const Finding finding :
+         {Finding::retried_non_retryable, Finding::came_back_early, Finding::accepted_truncated}) {
+      if (calls.count(finding) > 0) {
+        fmt::print(console_, "  finding: {} {}\n", to_string(finding), calls.count(finding));
+      }
+    }
+    if (!arguments_.expect) return ExitCode::passed;
+    std::vector<std::string> not_judged;
+    const sim::RunResult result =
+        recorder.finish(options.session.seed, server.ended_at(), not_judged);
+    fmt::print(console_, "\n{}",
+               reports::console_summary(result, {.color = wants_color(console_), .replay = {}}));
+    for (const std::string& text : not_judged) {
+      fmt::print(console_, "  not judged, because only a client can know: {}\n", text);
+    }
+    if (result.expectations.empty() || result.total.calls == 0) return ExitCode::undecided;
+    return exit_code(result);
+  }
+
+  const ServeArguments& arguments_;
+  std::FILE* console_;
+};
+
+std::string check_duration(const std::string& text) {
+  const auto duration = parse_duration(text);
+  return duration && *duration > Duration{0} ? "" : "expected a duration such as 90s or 1h30m";
+}
+
+}  // namespace
+
+void add_serve(CLI::App& program, Request& request) {
+  const auto arguments = std::make_shared<ServeArguments>();
+  CLI::App* command = program.add_subcommand(
+      "serve", "Play a scenario's provider on a local port, for clients in any language");
+  command->add_option("SCENARIO", arguments->path, "Scenario file")->required();
+  command->add_option("--port", arguments->port, "Port to listen at; 0 takes a free one (8080)")
+      ->type_name("N");
+  command
+      ->add_option("--host", arguments->host,
+                   "Address to listen at (127.0.0.1: this machine alone)")
+      ->type_name("ADDRESS");
+  command->add_option("--speed", arguments->speed, "Play the scenario so many times as fast (1)")
+      ->check(CLI::Validator(check_speed, ""))
+      ->type_name("N");
+  command->add_option("--start", arguments->start, "Begin with this phase")->type_name("PHASE");
+  command
+      ->add_option("--seed", arguments->seed, "Seed of every draw, instead of the scenario's own")
+      ->check(CLI::Validator(check_seed, ""))
+      ->type_name("N");
+  command
+      ->add_option("--journal", arguments->journal,
+                   "Write what became of every request there, one JSON object a line")
+      ->type_name("FILE");
+  command->add_flag("--expect", arguments->expect,
+                    "At the end judge the scenario's expectations on what the clients did");
+  command
+      ->add_option("--for", arguments->lasts,
+                   "End after so much of the scenario's time (default: when interrupted)")
+      ->check(CLI::Validator(check_duration, ""))
+      ->type_name("DURATION");
+  command->callback([arguments, &request] {
+    request.action = [arguments] { return ServeCommand(*arguments).execute(); };
+  });
+}
+
+}  // namespace brownout::cli

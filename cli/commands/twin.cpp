@@ -1,0 +1,111 @@
+#include "cli/commands/twin.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "cli/flight.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/options.hpp"
+#include "cli/print_errors.hpp"
+#include "sim/run.hpp"
+#include "twin/twin.hpp"
+
+namespace brownout::cli {
+namespace {
+
+struct TwinArguments {
+  std::string path;
+  FlightOptions what;
+  std::optional<std::uint64_t> seed;
+  double speed = 1;
+};
+
+class TwinCommand {
+ public:
+  explicit TwinCommand(const TwinArguments& arguments)
+      : arguments_(arguments), interrupt_(watch_interrupts()) {}
+
+  ExitCode execute() {
+    auto flight = load_flight(arguments_.path, arguments_.what);
+    if (!flight) return print_errors(flight.error());
+    // A socket of this machine stands in its place, on neither stage beside it.
+    flight->scenario.network_latency = {};
+    const twin::Stage simulated = simulate(*flight);
+    auto plain = twin::measure_noise(arguments_.speed, interrupt_);
+    if (!plain) return print_errors(plain.error());
+    twin::Noise noise;
+    noise.attempts = std::move(*plain);
+    const auto over_http = fly(*flight, noise);
+    if (!over_http) return print_errors(over_http.error());
+    if (*interrupt_) return ExitCode::interrupted;
+    const twin::Comparison comparison =
+        twin::compare(simulated, *over_http, noise, flight->scenario.workload.clients > 0);
+    fmt::print("{}", twin::describe(comparison, simulated, *over_http, noise, arguments_.speed));
+    if (simulated.result.total.calls == 0) return ExitCode::undecided;
+    return comparison.identical() ? ExitCode::passed : ExitCode::failed;
+  }
+
+ private:
+  twin::Stage simulate(const Flight& flight) const {
+    twin::TraceKeeper keeper(flight.bound.routes);
+    sim::RunOptions options;
+    options.seed = arguments_.seed;
+    options.events = &keeper;
+    options.interrupt = interrupt_;
+    sim::RunResult result = sim::run(flight.scenario, flight.policy, flight.bound, options);
+    return {std::move(result), keeper.calls()};
+  }
+
+  Result<twin::Stage> fly(const Flight& flight, twin::Noise& noise) const {
+    twin::TraceKeeper keeper(flight.bound.routes);
+    twin::HttpOptions options;
+    options.seed = arguments_.seed;
+    options.speed = arguments_.speed;
+    options.events = &keeper;
+    options.interrupt = interrupt_;
+    auto flown = twin::fly(flight.scenario, flight.policy, flight.bound, options);
+    if (!flown) return tl::unexpected(std::move(flown.error()));
+    noise.timers = flown->lateness;
+    return twin::Stage{std::move(flown->result), keeper.calls()};
+  }
+
+  const TwinArguments& arguments_;
+  const std::atomic<bool>* interrupt_;
+};
+
+}  // namespace
+
+void add_twin(CLI::App& program, Request& request) {
+  const auto arguments = std::make_shared<TwinArguments>();
+  CLI::App* command = program.add_subcommand(
+      "twin", "Fly a scenario in virtual time and over HTTP, and compare call by call");
+  command->add_option("SCENARIO", arguments->path, "Scenario file")->required();
+  command
+      ->add_option("--policy", arguments->what.policy, "Policy file, instead of the scenario's own")
+      ->type_name("FILE");
+  command
+      ->add_option("--bind", arguments->what.bindings, "Where a route goes, instead of by its role")
+      ->type_name("ROUTE=PROVIDER/MODEL")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--seed", arguments->seed, "Seed of every draw, instead of the scenario's own")
+      ->check(CLI::Validator(check_seed, ""))
+      ->type_name("N");
+  command
+      ->add_option("--speed", arguments->speed,
+                   "Play the scenario over HTTP so many times as fast (1)")
+      ->check(CLI::Validator(check_speed, ""))
+      ->type_name("N");
+  command->callback([arguments, &request] {
+    request.action = [arguments] { return TwinCommand(*arguments).execute(); };
+  });
+}
+
+}  // namespace brownout::cli

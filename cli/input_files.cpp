@@ -1,7 +1,10 @@
 #include "cli/input_files.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "engine/core/document.hpp"
 
@@ -46,6 +49,22 @@ void expand_folder(const fs::path& folder, const std::vector<FileKind>& kinds,
   }
 }
 
+// Names are written into lines that others read: consoles, annotations, tables.
+bool has_control_character(const std::string& path) {
+  return std::ranges::any_of(path, [](char c) { return (c >= 0 && c < ' ') || c == 127; });
+}
+
+// One file under several spellings is one file. What cannot be looked up stays; reading it will say
+// why.
+void drop_repeated(std::vector<std::string>& files) {
+  std::set<std::string> seen;
+  std::erase_if(files, [&](const std::string& file) {
+    std::error_code failure;
+    const fs::path canonical = fs::canonical(file, failure);
+    return !failure && fs::is_regular_file(canonical) && !seen.insert(canonical.string()).second;
+  });
+}
+
 }  // namespace
 
 Result<FileKind> kind_of(const std::string& path) {
@@ -82,7 +101,14 @@ Result<std::vector<std::string>> expand(const std::vector<std::string>& paths,
       files.push_back(path);
     }
   }
+  for (const std::string& file : files) {
+    if (!has_control_character(file)) continue;
+    errors.push_back({ErrorKind::invalid,
+                      fmt::format("{:?}: a file's name may not hold control characters", file),
+                      {}});
+  }
   if (!errors.empty()) return tl::unexpected(std::move(errors));
+  drop_repeated(files);
   return files;
 }
 

@@ -17,8 +17,9 @@ Result<FileKind> kind_of(const std::string& path);
 
 /// The files that `paths` stand for, in order: a file for itself, a folder for the files of these
 /// kinds below it, sorted by path. Files of other kinds in folders are passed over; what ends in
-/// .json there but cannot be parsed is an error. Errors: environment for a folder that cannot be
-/// read.
+/// .json there but cannot be parsed is an error. A file named twice, however spelled, is there
+/// once. Errors: environment for a folder that cannot be read; invalid for a name with control
+/// characters.
 Result<std::vector<std::string>> expand(const std::vector<std::string>& paths,
                                         const std::vector<FileKind>& kinds);
 

@@ -45,14 +45,6 @@ std::size_t Suite::count(Verdict verdict) const {
   return static_cast<std::size_t>(std::ranges::count(runs, verdict, &SeedRun::verdict));
 }
 
-const SeedRun* Suite::first_bad() const {
-  for (const Verdict wanted : {Verdict::failed, Verdict::undecided}) {
-    const auto found = std::ranges::find(runs, wanted, &SeedRun::verdict);
-    if (found != runs.end()) return &*found;
-  }
-  return nullptr;
-}
-
 Duration Suite::simulated() const {
   Duration sum{};
   for (const SeedRun& run : runs) sum += run.simulated;

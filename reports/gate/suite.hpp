@@ -56,9 +56,6 @@ struct Suite {
 
   std::size_t count(sim::Verdict verdict) const;
 
-  /// The first run that failed; else the first without a verdict; null when all passed.
-  const SeedRun* first_bad() const;
-
   /// The simulated time of all runs.
   Duration simulated() const;
 };

@@ -142,6 +142,7 @@ class CommandLine(unittest.TestCase):
 
     def test_2_for_bad_usage(self):
         path = self.write("s.json", scenario())
+        other = self.write("t.json", scenario())
         for arguments in (["run"], ["check"], ["fly"], ["run", path, "--sed", "1"],
                           ["run", path, "--seed", "one"], ["run", path, "--seed", "-1"],
                           ["run", path, "--seed", "9007199254740992"],
@@ -149,8 +150,8 @@ class CommandLine(unittest.TestCase):
                           ["run", path, "--bind", "=openai/gpt-4"], ["run", path, "--bind", "only="],
                           ["run", path, "--json", "x", "--events", "x"],
                           ["run", path, "--events", "x", "--metrics", "./x"],
-                          ["run", path, path, "--events", "x"],
-                          ["run", path, path, "--metrics", "x"]):
+                          ["run", path, other, "--events", "x"],
+                          ["run", path, other, "--metrics", "x"]):
             result = self.brownout(*arguments)
             self.assert_code(result, 2)
             self.assertEqual(result.stdout, "", arguments)
@@ -243,6 +244,21 @@ class CommandLine(unittest.TestCase):
         self.assert_code(result, 0)
         self.assertEqual([line.split()[1] for line in result.stdout.splitlines()],
                          ["first", "second"])
+
+    def test_a_file_under_several_spellings_is_flown_once(self):
+        path = self.write("many/a.json", scenario(policy="../bounded.json"))
+        os.symlink("a.json", self.folder / "many/link.json")
+        result = self.brownout("run", path, str(self.folder / "many/../many/a.json"),
+                               str(self.folder / "many"), "--quiet")
+        self.assert_code(result, 0)
+        self.assertEqual(len(result.stdout.splitlines()), 1, result.stdout)
+
+    def test_a_name_with_a_line_break_cannot_forge_lines(self):
+        path = self.write("x\n::error::forged.json", scenario())
+        result = self.brownout("run", path)
+        self.assert_code(result, 2)
+        self.assertIn("a file's name may not hold control characters", result.stderr)
+        self.assertNotIn("\n::error", result.stdout + result.stderr)
 
     def test_another_seed_gives_another_digest_and_the_same_seed_the_same(self):
         path = self.write("s.json", scenario())

@@ -109,11 +109,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void opened();
   void failed(std::string_view stage, const Error& error);
   void write();
-  void written(const Error& error, std::size_t bytes);
   void read();
   void received(const Error& error, std::size_t bytes);
   void parse();
-  bool parse_some(Error& error);
   void tell_head();
   void tell_body();
   void message_over();

@@ -75,6 +75,7 @@ class SimTransport::Flight final : public Timer {
   Leg leg_ = Leg::none;
   bool at_provider_ = false;  // the provider holds a plan of ours
   bool in_queue_ = false;
+  bool told_ = false;  // the listener knows of the first output
 };
 
 Transport::Handle SimTransport::Flight::begin(const Attempt& attempt, AttemptListener& listener) {
@@ -85,6 +86,7 @@ Transport::Handle SimTransport::Flight::begin(const Attempt& attempt, AttemptLis
   limit_ = std::min(attempt.limits.end, first_token_limit());
   at_provider_ = false;
   in_queue_ = false;
+  told_ = false;
   ++generation_;
   Draws out = transport_.network_out_[attempt.target].at(attempt.call, attempt.nth_at_target);
   Draws back = transport_.network_back_[attempt.target].at(attempt.call, attempt.nth_at_target);
@@ -169,6 +171,7 @@ void SimTransport::Flight::go_on(Leg leg, Instant at) {
 
 void SimTransport::Flight::tell_first_output() {
   first_output_ = never;
+  told_ = true;
   schedule(then_, then_at_, limit_);
   listener_->on_first_output();
 }
@@ -223,8 +226,7 @@ Outcome SimTransport::Flight::outcome_of_plan() const {
   if (plan_.generates) {
     outcome.billed_input_tokens = plan_.billed_input_tokens;
     outcome.billed_output_tokens = plan_.delivered_tokens;
-    outcome.committed =
-        plan_.stream && plan_.delivered_tokens > 0 && !outcome.ok() && !attempt_.limits.hold_output;
+    outcome.committed = plan_.stream && plan_.delivered_tokens > 0 && !attempt_.limits.hold_output;
   }
   if (plan_.stream && plan_.delivered_tokens > 0) outcome.first_output = first_output_at();
   if (outcome.ok()) outcome.reply = {nullptr, plan_.billed_input_tokens, plan_.output_tokens};
@@ -264,8 +266,10 @@ Outcome SimTransport::Flight::detach() {
   if ((planned || answered) && plan_.generates) {
     outcome.billed_input_tokens = plan_.billed_input_tokens;
     outcome.billed_output_tokens = tokens_generated(plan_, now - plan_started_);
-    // Like a limit, the end of the attempt comes before what arrives at the same instant.
-    const bool spoke = plan_.stream && plan_.delivered_tokens > 0 && first_output_at() < now;
+    // Like a limit, the end of the attempt comes before what arrives at the same instant; but what
+    // has been told of has come.
+    const bool came = plan_.stream && plan_.delivered_tokens > 0 && first_output_at() < now;
+    const bool spoke = told_ || came;
     if (spoke) outcome.first_output = first_output_at();
     outcome.committed = spoke && !attempt_.limits.hold_output;
   }

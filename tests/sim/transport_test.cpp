@@ -31,6 +31,7 @@ TEST(SimTransport, ASuccessTakesTheWayThereThePlanAndTheWayBack) {
     EXPECT_EQ(probe.outcome->status, 200);
     EXPECT_EQ(probe.outcome->reply.input_tokens, 100U);
     EXPECT_EQ(probe.outcome->reply.output_tokens, 11U);
+    EXPECT_EQ(probe.outcome->committed, stream);
     EXPECT_EQ(stage.context().events(), 3U);
     EXPECT_TRUE(stage.at_rest());
   }

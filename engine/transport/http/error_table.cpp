@@ -49,10 +49,14 @@ constexpr std::array openai_errors{
     ErrorRow{.code = "content_policy_violation", .kind = content_policy},
     ErrorRow{.code = "invalid_prompt", .kind = content_policy},
     ErrorRow{.status = 200, .text = "request too large for", .kind = request_too_large},
+    ErrorRow{.status = 200, .text = "requests per day", .kind = daily_limited},
+    ErrorRow{.status = 200, .text = "tokens per day", .kind = daily_limited},
     ErrorRow{.status = 200, .code = "rate_limit_exceeded", .kind = rate_limited},
     ErrorRow{.status = 200, .type = "rate_limit_error", .kind = rate_limited},
     ErrorRow{.status = 200, .code = "invalid_api_key", .kind = authentication},
+    ErrorRow{.status = 200, .type = "request_forbidden", .kind = permission},
     ErrorRow{.status = 200, .code = "model_not_found", .kind = not_found},
+    ErrorRow{.status = 200, .type = "bad_gateway", .kind = bad_gateway},
     ErrorRow{.status = 200, .type = "invalid_request_error", .kind = invalid_request},
 };
 
@@ -71,6 +75,7 @@ constexpr std::array anthropic_errors{
     ErrorRow{.status = 400, .text = "content filtering policy", .kind = content_policy},
     ErrorRow{.status = 200, .type = "rate_limit_error", .kind = rate_limited},
     ErrorRow{.status = 200, .type = "timeout_error", .kind = bad_gateway},
+    ErrorRow{.status = 200, .type = "bad_gateway", .kind = bad_gateway},
     ErrorRow{.status = 200, .type = "authentication_error", .kind = authentication},
     ErrorRow{.status = 200, .type = "permission_error", .kind = permission},
     ErrorRow{.status = 200, .type = "not_found_error", .kind = not_found},

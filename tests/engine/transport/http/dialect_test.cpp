@@ -86,6 +86,12 @@ TEST(OpenAiErrors, AreToldApartByTheirCodes) {
       {429,
        R"([{"error":{"code":429,"details":[{"quotaId":"GenerateRequestsPerDayPerProject"}]}}])",
        daily_limited},
+      // Without a status to go by, as inside a stream.
+      {200, openai_error("requests", "rate_limit_exceeded", "on requests per day (RPD)"),
+       daily_limited},
+      {200, openai_error("request_forbidden", "unsupported_country_region_territory", "x"),
+       permission},
+      {200, openai_error("bad_gateway", "", "x"), bad_gateway},
   };
   for (const ErrorCase& each : cases) {
     const Outcome outcome = error_of(openai, each.status, each.body);
@@ -121,6 +127,7 @@ TEST(AnthropicErrors, AreToldApartByTheirTypes) {
       {402, anthropic_error("billing_error", "x"), quota_exhausted},
       {403, anthropic_error("permission_error", "x"), permission},
       {404, anthropic_error("not_found_error", "model: x"), not_found},
+      {200, anthropic_error("bad_gateway", "x"), bad_gateway},
       {409, anthropic_error("conflict_error", "x"), invalid_request},
   };
   for (const ErrorCase& each : cases) {

@@ -242,7 +242,8 @@ Outcome ReplyDecoder::outcome() {
     outcome.reply.input_tokens = outcome.billed_input_tokens;
     outcome.reply.output_tokens = outcome.billed_output_tokens;
   }
-  if (status_ != 0) outcome.limits = limits_;
+  // An answer that was cut short is none, whatever its headers told.
+  if (outcome.status != 0) outcome.limits = limits_;
   return outcome;
 }
 

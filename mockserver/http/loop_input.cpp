@@ -142,6 +142,9 @@ void Loop::read_body(Connection& connection) {
 }
 
 void Loop::answer(Connection& connection) {
+  // A turn can take a while, and this may have come since its beginning: a reply that is counted
+  // from there would be early.
+  now_ = real_now();
   set_idle(connection, false);
   connection.timeout = forever;
   Session& session = session_of(connection.head);

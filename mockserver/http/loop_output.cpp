@@ -130,6 +130,8 @@ void Loop::end_reply(Connection& connection) {
 void Loop::leave(Connection& connection, ClosedBy by) {
   const std::unique_ptr<Exchange> exchange = std::move(connection.exchange);
   exchange->entry.closed_by = by;
+  // As when one arrives: it was there until now, and the place that it leaves was not free before.
+  now_ = real_now();
   begin_waiting(exchange->session->leave(*exchange, now_));
 }
 

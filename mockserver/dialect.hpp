@@ -53,7 +53,7 @@ struct Accounting {
   bool reserves_max_tokens = false;
   /// A request that its token limit refuses has used up a request of rpm all the same.
   bool refused_requests_count = false;
-  /// Grain of the retry-after a limiter sends; waits are rounded up to it.
+  /// Grain of the retry-after that answers tell; waits are rounded up to it.
   Duration retry_after_grain{};
 };
 

@@ -31,6 +31,7 @@ std::optional<Bucket> make_bucket(const std::optional<std::int64_t>& limit) {
 
 // Rounded up, so that whoever waits that long is let in.
 Duration rounded_up(Duration time, Duration grain) {
+  if (time > forever - grain) return time;
   return (time + grain - Duration{1}) / grain * grain;
 }
 
@@ -43,10 +44,12 @@ RateLimit sum(const RateLimit& a, const RateLimit& b) {
           .reset_ns = std::max(a.reset_ns, b.reset_ns)};
 }
 
-// What an answer's headers say about coming back.
-void give_hints(Plan& plan, const FaultSpec& spec) {
+// What an answer's headers say about coming back, in the unit that the provider has for it.
+void give_hints(Plan& plan, const FaultSpec& spec, const Accounting& accounting) {
   if (plan.status < 400) return;
-  plan.retry_after = spec.retry_after;
+  if (spec.retry_after) {
+    plan.retry_after = rounded_up(*spec.retry_after, accounting.retry_after_grain);
+  }
   plan.should_retry = spec.should_retry;
 }
 
@@ -327,7 +330,7 @@ Plan ScriptedProvider::plan_claimed(const Claim& claim, const Rules& rules,
     case FaultEffect::latency:
       plan = plan_answer(claim.kind, rules, request, at);
       if (spec.status != 0) plan.status = spec.status;
-      give_hints(plan, spec);
+      give_hints(plan, spec, *models_[request.model].accounting);
       break;
   }
   plan.fault = claim.fault;
@@ -421,7 +424,7 @@ void ScriptedProvider::break_off(Plan& plan, const Claim& claim, const ProviderR
   if (plan.kind == OutcomeKind::stream_truncated) plan.kind = OutcomeKind::connection;
   plan.status = error_shape(model.spec->dialect, plan.kind).status;
   if (spec.status != 0) plan.status = spec.status;
-  give_hints(plan, spec);
+  give_hints(plan, spec, *model.accounting);
 }
 
 WirePoint ScriptedProvider::break_point(const Plan& plan, const FaultSpec& spec,

@@ -105,7 +105,7 @@ class StreamSource final : public WireReply::Source {
       case WireWord::comments:
         break;
     }
-    return breaks_with_error() ? Ending::close : otherwise;
+    return otherwise;
   }
 
   Duration ends() const { return end_ == total_ ? plan_.last_token : plan_.complete; }

@@ -49,6 +49,7 @@ constexpr std::array<WireRule, wire_word_count> rules{{
     {0, std::nullopt, true, true},                  // slow_bytes
     {0, std::nullopt, false, true},                 // crlf
     {0, std::nullopt, false, true},                 // comments
+    {at(Place::frames), first_frame, false, true},  // unknown_event
 }};
 
 bool end_after(std::int64_t tokens, Plan& plan) {
@@ -141,7 +142,7 @@ const std::vector<std::string_view>& wire_words() {
       "invalid_json",   "short_body",   "half_frame",
       "missing_finish", "missing_done", "duplicate_frame",
       "sliced",         "slow_bytes",   "crlf",
-      "comments"};
+      "comments",       "unknown_event"};
   return words;
 }
 
@@ -193,6 +194,7 @@ bool replaces_reply(WireWord word, const WirePoint& point) {
     case WireWord::slow_bytes:
     case WireWord::crlf:
     case WireWord::comments:
+    case WireWord::unknown_event:
       break;
   }
   return false;
@@ -273,6 +275,7 @@ bool happen(WireWord word, const WirePoint& point, DialectId dialect, Plan& plan
     case WireWord::slow_bytes:
     case WireWord::crlf:
     case WireWord::comments:
+    case WireWord::unknown_event:
       changed = plan;
       break;
     case WireWord::none:

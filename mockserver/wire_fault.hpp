@@ -36,8 +36,9 @@ enum class WireWord : std::uint8_t {
   slow_bytes = 17,         ///< bytes come one after the other in the reply's time: success
   crlf = 18,               ///< stream: lines end in CR LF: success
   comments = 19,           ///< stream: comment lines, single and double, among frames: success
+  unknown_event = 20,      ///< stream: a frame of a kind that no client knows: success
 };
-inline constexpr std::size_t wire_word_count = 20;
+inline constexpr std::size_t wire_word_count = 21;
 
 /// "refuse", "reset" and so on, as files spell it.
 std::string_view to_string(WireWord word);

@@ -70,6 +70,7 @@ struct Form {
   std::string_view streamed_error_body;  ///< for a request that asked for a stream
   std::string_view first_error_frame;    ///< an error before any output
   std::string_view error_frame;          ///< an error after some
+  std::string_view unknown_frame;        ///< of a kind that no client knows
   std::span<const HeaderForm> headers;
   std::string_view id_prefix;
   std::string_view request_id_prefix;

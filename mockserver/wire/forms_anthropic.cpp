@@ -118,6 +118,11 @@ constexpr std::string_view error_frame =
     R"("message":"$message"},"request_id":"$request_id"})"
     "\n\n";
 
+constexpr std::string_view unknown_frame =
+    "event: brownout_unknown\n"
+    R"(data: {"type":"brownout_unknown"})"
+    "\n\n";
+
 }  // namespace
 
 const Form anthropic_messages_form{
@@ -129,6 +134,7 @@ const Form anthropic_messages_form{
     .streamed_error_body = error_body,
     .first_error_frame = error_frame,
     .error_frame = error_frame,
+    .unknown_frame = unknown_frame,
     .headers = headers,
     .id_prefix = "msg_01",
     .request_id_prefix = "req_011C",

@@ -110,6 +110,7 @@ const Form gemini_generate_form{
     .error_frame = R"(data: {"error":{"code":$status,"message":"$message","status":$type)"
                    R"($gemini_details}})"
                    "\n\n",
+    .unknown_frame = "data: {\"brownoutUnknown\":{}}\n\n",
     .headers = headers,
     .id_prefix = "",
     .request_id_prefix = "",

@@ -79,6 +79,10 @@ constexpr std::string_view error_frame = "data: " ERROR "\n\n";
 
 #undef ERROR
 
+constexpr std::string_view unknown_frame =
+    R"(data: {"id":"$id","object":"brownout.unknown","created":$created,"model":"$model"})"
+    "\n\n";
+
 constexpr FinishWords finish{"stop", "length", "tool_calls"};
 
 // What the captured response also has but speaks of other ports of its host is left out:
@@ -188,6 +192,7 @@ const Form openai_chat_form{
     .streamed_error_body = error_body,
     .first_error_frame = error_frame,
     .error_frame = error_frame,
+    .unknown_frame = unknown_frame,
     .headers = headers,
     .id_prefix = "chatcmpl-",
     .request_id_prefix = "req_",
@@ -202,6 +207,7 @@ const Form azure_chat_form{
     .streamed_error_body = R"({"error":{"code":$code,"message":"$message"$azure_more}})",
     .first_error_frame = error_frame,
     .error_frame = error_frame,
+    .unknown_frame = unknown_frame,
     .headers = azure_headers,
     .id_prefix = "chatcmpl-",
     .request_id_prefix = "",

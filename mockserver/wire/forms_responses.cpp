@@ -101,6 +101,9 @@ constexpr std::string_view error_frame =
 constexpr std::string_view failed_frame = EVENT("response.failed") R"("response":)" RESPONSE(
     R"("failed")", R"({"code":$code_or_type,"message":"$message"})", "[]", "null") "}\n\n";
 
+constexpr std::string_view unknown_frame = EVENT("response.brownout_unknown") R"("text":""})"
+                                                                              "\n\n";
+
 constexpr std::string_view error_body =
     R"({"error":{"message":"$message","type":$type,"param":$param,"code":$code}})";
 
@@ -115,6 +118,7 @@ const Form openai_responses_form{
     .streamed_error_body = error_body,
     .first_error_frame = error_frame,
     .error_frame = failed_frame,
+    .unknown_frame = unknown_frame,
     .headers = openai_headers,
     .id_prefix = "resp_",
     .request_id_prefix = "req_",

@@ -102,6 +102,7 @@ class PlainMaker {
       case WireWord::slow_bytes:
       case WireWord::crlf:
       case WireWord::comments:
+      case WireWord::unknown_event:
         break;
     }
   }

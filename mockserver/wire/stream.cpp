@@ -103,6 +103,7 @@ class StreamSource final : public WireReply::Source {
       case WireWord::slow_bytes:
       case WireWord::crlf:
       case WireWord::comments:
+      case WireWord::unknown_event:
         break;
     }
     return otherwise;
@@ -130,7 +131,10 @@ class StreamSource final : public WireReply::Source {
         broken_ = at_point;
         break;
       case WireWord::duplicate_frame:
-        doubled_ = opening_.size() + static_cast<std::size_t>(plan_.wire.point.amount) - 1;
+        doubled_ = last_frame_before_point();
+        break;
+      case WireWord::unknown_event:
+        joined_ = last_frame_before_point();
         break;
       case WireWord::missing_finish:
         end_ = frame_of(Frame::Part::finish);
@@ -163,6 +167,11 @@ class StreamSource final : public WireReply::Source {
                                                  plan_.wire.word != WireWord::none;
     if (first) return 0;
     return opening_.size() + std::min<std::size_t>(plan_.delivered_tokens, deltas_);
+  }
+
+  // Of a point that counts frames.
+  std::size_t last_frame_before_point() const {
+    return opening_.size() + static_cast<std::size_t>(plan_.wire.point.amount) - 1;
   }
 
   std::size_t frame_of(Frame::Part part) const {
@@ -200,7 +209,7 @@ class StreamSource final : public WireReply::Source {
       return append_delta(index - opening_.size(), index, out);
     }
     Values values = values_;
-    values.set("sequence", index);
+    values.set("sequence", sequence_of(index));
     if (index >= opening_.size()) {
       std::string text(reply_form_.before_text);
       text += completion_text(seed_, plan_.output_tokens);
@@ -215,11 +224,19 @@ class StreamSource final : public WireReply::Source {
   void append_delta(std::size_t k, std::size_t index, std::string& out) const {
     const std::string_view token = token_text(seed_, k);
     const bool last = k + 1 == deltas_ && !reply_form_.after_text.empty();
-    if (text_before(k).empty() && !last) return delta_.append(token, index, out);
+    if (text_before(k).empty() && !last) return delta_.append(token, sequence_of(index), out);
     std::string text(text_before(k));
     text += token;
     if (last) text += reply_form_.after_text;
-    delta_.append(text, index, out);
+    delta_.append(text, sequence_of(index), out);
+  }
+
+  std::uint64_t sequence_of(std::size_t index) const { return index + (index > joined_ ? 1U : 0U); }
+
+  void append_unknown_frame() {
+    Values values = values_;
+    values.set("sequence", sequence_of(joined_) + 1);
+    fill(form_.unknown_frame, values, frame_);
   }
 
   void send_frame(Piece& piece) {
@@ -227,6 +244,7 @@ class StreamSource final : public WireReply::Source {
     append_frame(index_, frame_);
     if (index_ == broken_) break_json(frame_);
     if (index_ == doubled_) frame_ += std::string(frame_);
+    if (index_ == joined_) append_unknown_frame();
     if (plan_.wire.word == WireWord::comments) {
       frame_.insert(
           0, index_ % 2 == 0 ? std::string(comment) : std::string(comment) + std::string(comment));
@@ -343,6 +361,7 @@ class StreamSource final : public WireReply::Source {
       case WireWord::slow_bytes:
       case WireWord::crlf:
       case WireWord::comments:
+      case WireWord::unknown_event:
         break;
     }
     if (!frame_.empty()) put(frame_, piece, piece.at);
@@ -397,6 +416,7 @@ class StreamSource final : public WireReply::Source {
   std::size_t end_ = 0;
   std::size_t broken_ = no_frame;
   std::size_t doubled_ = no_frame;
+  std::size_t joined_ = no_frame;  // by one of unknown kind
   std::string frame_;
   std::vector<Piece> slices_;
   std::size_t slice_ = 0;

@@ -128,7 +128,8 @@ TEST(SimTransportWire, ADamagedReplyIsMalformedAndPaidFor) {
 }
 
 TEST(SimTransportWire, WhatLooksOddButIsRightIsASuccess) {
-  for (const char* word : {"sliced", "slow_bytes", "crlf", "comments", "duplicate_frame"}) {
+  for (const char* word :
+       {"sliced", "slow_bytes", "crlf", "comments", "duplicate_frame", "unknown_event"}) {
     for (const bool stream : {true, false}) {
       SCOPED_TRACE(word);
       Stage stage(with(R"("wire": ")" + std::string(word) + '"'));

@@ -58,6 +58,13 @@ bool append_text(const Json& message, Reading& reading) {
   return any;
 }
 
+// What providers may add to their streams one day, and says itself that it is no chunk.
+bool is_of_another_kind(const Json& json) {
+  const auto kind = json.find("object");
+  return !json.contains("choices") && kind != json.end() && kind->is_string() &&
+         *kind != "chat.completion.chunk";
+}
+
 }  // namespace
 
 std::uint32_t token_count(const Json& object, const char* member) {
@@ -83,6 +90,7 @@ EventMeaning read_openai_event(const SseEvent& event, Json& json, Reading& readi
   if (!json.is_object()) return EventMeaning::malformed;
   const auto error = json.find("error");
   if (error != json.end() && !error->is_null()) return EventMeaning::error;
+  if (is_of_another_kind(json)) return EventMeaning::nothing;
   if (!json.contains("choices") || !json["choices"].is_array()) return EventMeaning::malformed;
   read_usage(json, reading);
   const Json* const choice = first_choice(json);

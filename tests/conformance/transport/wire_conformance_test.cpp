@@ -135,6 +135,7 @@ class CorrectClient {
       case WireWord::slow_bytes:
       case WireWord::crlf:
       case WireWord::comments:
+      case WireWord::unknown_event:
         break;
     }
     return success;

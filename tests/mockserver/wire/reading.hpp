@@ -105,6 +105,7 @@ class Reader {
     if (body.contains("usage") && body.at("usage").is_object()) {
       seen_.output_tokens = body.at("usage").at("completion_tokens");
     }
+    if (body.at("object") != "chat.completion.chunk" && body.at("object") != "") return true;
     if (body.at("choices").empty()) return true;
     const Json& choice = body.at("choices").at(0);
     const Json& delta = choice.at("delta");
@@ -157,6 +158,7 @@ class Reader {
   }
 
   bool gemini(const Json& body) {
+    if (body.contains("brownoutUnknown")) return true;
     const Json& candidate = body.at("candidates").at(0);
     const Json& part = candidate.at("content").at("parts").at(0);
     if (part.contains("functionCall")) {

@@ -159,6 +159,28 @@ TEST(WireFault, CrLfCommentsAndDuplicatesAddExactlyThat) {
   for (std::size_t i = 0; i < events.size(); ++i) EXPECT_EQ(doubled[i].data, events[i].data) << i;
 }
 
+TEST(WireFault, AnUnknownEventIsOneMoreFrameAmongTheOthers) {
+  for (const Endpoint endpoint : reply_endpoints) {
+    const Plan plan = plan_of(R"("wire": "unknown_event", "at": {"frames": 3})", 0, true);
+    const Played played = play(request_to(endpoint), plan);
+    auto events = parse_events(parse_answer(played.bytes).body);
+    const auto healthy =
+        parse_events(parse_answer(play(request_to(endpoint), reply_of(tokens, true)).bytes).body);
+    SCOPED_TRACE(static_cast<int>(endpoint));
+    ASSERT_EQ(events.size(), healthy.size() + 1);
+    const auto differs = [](const Event& a, const Event& b) { return a.data != b.data; };
+    std::size_t at = 0;
+    while (at < healthy.size() && !differs(events[at], healthy[at])) ++at;
+    EXPECT_GE(at, 3U);
+    EXPECT_LE(at, 7U);
+    EXPECT_THAT(events[at].data, ::testing::HasSubstr("nknown"));
+    events.erase(events.begin() + static_cast<std::ptrdiff_t>(at));
+    // Responses number their events, and so what follows.
+    if (endpoint == Endpoint::openai_responses) continue;
+    for (std::size_t i = at; i < healthy.size(); ++i) EXPECT_EQ(events[i].data, healthy[i].data);
+  }
+}
+
 TEST(WireFault, SlowBytesComeInBetweenAndAreCompleteInTime) {
   // 100ms headers and first token | a token every 10 ms, each in 16 parts | 200ms last
   const Played slow = streamed(R"("wire": "slow_bytes")");

@@ -48,7 +48,12 @@ ErrorShape shape_of(const Form& form, const Plan& plan) {
     const ErrorShape& own = (*form.errors)[static_cast<std::size_t>(plan.kind)];
     if (own.status != 0) return own;
   }
-  return error_shape(form.dialect, plan.kind, plan.hit.limit);
+  ErrorShape shape = error_shape(form.dialect, plan.kind, plan.hit.limit);
+  if (plan.status == 402 && !form.payment_required_type.empty()) {
+    shape.type = form.payment_required_type;
+    shape.code = {};
+  }
+  return shape;
 }
 
 std::string gemini_details(const ErrorShape& shape, const RequestFacts& request, const Plan& plan,

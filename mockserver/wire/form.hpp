@@ -74,7 +74,8 @@ struct Form {
   std::span<const HeaderForm> headers;
   std::string_view id_prefix;
   std::string_view request_id_prefix;
-  bool crlf = false;  ///< lines of streams end in CR LF anyway
+  std::string_view payment_required_type{};  ///< of errors with status 402; empty: as of others
+  bool crlf = false;                         ///< lines of streams end in CR LF anyway
   /// Error texts where they differ from the dialect's, by OutcomeKind; a row without a status does
   /// not.
   const std::array<ErrorShape, outcome_kind_count>* errors = nullptr;

@@ -138,6 +138,7 @@ const Form anthropic_messages_form{
     .headers = headers,
     .id_prefix = "msg_01",
     .request_id_prefix = "req_011C",
+    .payment_required_type = "billing_error",
 };
 
 }  // namespace brownout::mock::wire

@@ -28,7 +28,7 @@ export const creates = [
   {
     fault: { error: "quota_exhausted", status: 402 }, server: "quota_exhausted",
     openai: "1 × APIError 402 insufficient_quota",
-    anthropic: "1 × PaymentRequiredError 402 rate_limit_error",
+    anthropic: "1 × PaymentRequiredError 402 billing_error",
     ai: "1 × APICallError 402", curl: "1 × exit 22, status 402",
   },
   {

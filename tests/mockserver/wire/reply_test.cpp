@@ -237,6 +237,20 @@ TEST(WireErrors, AServersOwnComplaintTakesTheEndpointsForm) {
   }
 }
 
+TEST(WireErrors, AnthropicHasATypeOfItsOwnForAStatusOf402) {
+  const auto error = [](Endpoint endpoint, std::uint16_t status) {
+    const Plan plan{.kind = OutcomeKind::quota_exhausted, .status = status};
+    return Json::parse(parse_answer(play(request_to(endpoint), plan).bytes).body).at("error");
+  };
+  const Json paid = error(Endpoint::anthropic_messages, 402);
+  EXPECT_EQ(paid.at("type"), "billing_error");
+  EXPECT_FALSE(paid.contains("details"));
+  const Json spent = error(Endpoint::anthropic_messages, 429);
+  EXPECT_EQ(spent.at("type"), "rate_limit_error");
+  EXPECT_EQ(spent.at("details").at("error_code"), "enforced_spend_limit_reached");
+  EXPECT_EQ(error(Endpoint::openai_chat, 402).at("type"), "insufficient_quota");
+}
+
 TEST(WireErrors, AProxyAnswersInHtml) {
   Plan plan{.kind = OutcomeKind::bad_gateway, .status = 530};
   const Answer answer = parse_answer(play(request_to(Endpoint::openai_chat), plan).bytes);

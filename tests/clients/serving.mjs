@@ -28,23 +28,25 @@ export class Serving {
     writeFileSync(path, JSON.stringify(scenario));
     const child = spawn(program, ["serve", path, "--port", "0"],
       { stdio: ["ignore", "pipe", "inherit"] });
+    process.on("exit", () => {
+      child.kill();
+      rmSync(folder, { recursive: true });
+    });
     const lines = createInterface({ input: child.stdout });
     const { value: line } = await lines[Symbol.asyncIterator]().next();
     const address = /http:\/\/\S+$/.exec(line ?? "");
     assert.ok(address, `brownout serve says: ${line}`);
-    return new Serving(folder, child, address[0]);
+    return new Serving(child, address[0]);
   }
 
-  constructor(folder, child, url) {
-    Object.assign(this, { folder, child, url });
+  constructor(child, url) {
+    Object.assign(this, { child, url });
   }
 
-  async stop() {
+  stop() {
     const ended = new Promise((resolve) => this.child.once("exit", resolve));
     this.child.kill("SIGTERM");
-    const code = await ended;
-    rmSync(this.folder, { recursive: true });
-    return code;
+    return ended;
   }
 
   // On a connection of its own, which no fault closes.

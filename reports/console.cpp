@@ -146,8 +146,11 @@ std::string console_verdict(const RunResult& result, const ConsoleOptions& optio
   const Style style{options.color};
   const auto met =
       std::ranges::count(result.expectations, Verdict::passed, &sim::ExpectationResult::verdict);
-  std::string text = fmt::format("{}  {}  with policy {}: ", style.verdict(result.verdict(), true),
+  std::string text = fmt::format("{}  {}  with policy {}", style.verdict(result.verdict(), true),
                                  result.scenario, result.policy);
+  // Nobody should take it for a run that can be repeated to the last event.
+  if (result.stage != sim::RunStage::sim) text += ", " + stage_of(result.stage, result.speed);
+  text += ": ";
   if (result.end != sim::RunEnd::completed) text += fmt::format("{}; ", to_string(result.end));
   if (result.expectations.empty()) return text + "nothing was expected\n";
   return text + fmt::format("{} of {} expectations met\n", met, result.expectations.size());
@@ -183,7 +186,7 @@ std::string console_summary(const RunResult& result, const ConsoleOptions& optio
     if (!options.replay.empty()) text += "replay: " + options.replay + "\n";
   }
   text += fmt::format("\n  seed {}", result.seed);
-  // What real programs did has none.
+  // What was done in real time has none.
   if (result.semantic_digest != 0) {
     text += fmt::format("   digest {}", sim::format_digest(result.semantic_digest));
   }

@@ -95,6 +95,10 @@ std::string_view to_string(RunEnd end) {
   return "";
 }
 
+std::string_view to_string(RunStage stage) {
+  return stage == RunStage::http ? "http" : "sim";
+}
+
 std::string format_digest(std::uint64_t digest) {
   return fmt::format("{:016x}", digest);
 }

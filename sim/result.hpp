@@ -128,6 +128,12 @@ enum class RunEnd : std::uint8_t {
   interrupted,  ///< by the user
 };
 
+/// Where a run was flown.
+enum class RunStage : std::uint8_t {
+  sim,   ///< in the simulator's virtual time
+  http,  ///< over HTTP, in real time
+};
+
 /// One number over time.
 struct Series {
   std::string metric;                ///< "calls", "latency", "quota": docs/reference/result.md
@@ -217,6 +223,8 @@ struct RunResult {
   std::string replay;                  ///< the command that runs the same again; empty: unknown
   std::int64_t starts_at_unix_ns = 0;  ///< calendar time at the scenario's start
   std::uint64_t seed = 0;
+  RunStage stage = RunStage::sim;
+  double speed = 1;  ///< seconds of the scenario in one of real time; over HTTP only
 
   RunEnd end = RunEnd::completed;
   std::string diagnosis;  ///< for ends other than completed: what waits where, or the cycle
@@ -250,6 +258,7 @@ struct RunResult {
 
 std::string_view to_string(Verdict verdict);
 std::string_view to_string(RunEnd end);
+std::string_view to_string(RunStage stage);
 
 /// The form digests are printed and compared in: 16 hexadecimal digits.
 std::string format_digest(std::uint64_t digest);

@@ -214,6 +214,7 @@ class World {
     result.ended = ended_;
     sim::report_engine(scenario_, *engine_, result);
     recorder_->finish(result);
+    result.semantic_digest = 0;  // the order of events is the machine's
     sim::report_peaks(
         bound_, [this](std::size_t phase, TargetId target) { return peaks_.peak(phase, target); },
         result);
@@ -288,6 +289,8 @@ Result<HttpFlight> fly(const sim::Scenario& scenario, const Policy& policy,
   if (!ready) return tl::unexpected(std::move(ready.error()));
   HttpFlight flight;
   flight.result = sim::begin_result(scenario, policy);
+  flight.result.stage = sim::RunStage::http;
+  flight.result.speed = options.speed;
   World world(scenario, policy, bound, options, **server, std::move(*ready));
   flight.result.end = world.run();
   world.report(flight);

@@ -116,6 +116,7 @@ Cell& ComparisonBuilder::cell(std::size_t scenario, std::size_t policy) {
 }
 
 void ComparisonBuilder::add(std::size_t scenario, std::size_t policy, const sim::RunResult& run) {
+  BROWNOUT_CHECK(run.stage == sim::RunStage::sim);
   count(run, cell(scenario, policy));
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/check.hpp"
 #include "engine/core/document.hpp"
 
 namespace brownout::reports {
@@ -157,6 +158,7 @@ Baseline baseline_of(const std::vector<Suite>& suites) {
   baseline.policy = suites.front().policy;
   baseline.policy_digest = suites.front().policy_digest;
   for (const Suite& suite : suites) {
+    BROWNOUT_CHECK(suite.stage == sim::RunStage::sim);
     BaselineScenario& scenario = baseline.scenarios.emplace_back();
     scenario.name = suite.scenario;
     scenario.digest = suite.scenario_digest;

@@ -40,7 +40,7 @@ struct Baseline {
 };
 
 /// Of suites of one policy whose scenarios have different names. Runs that did not complete are
-/// left out. Requires: not empty.
+/// left out. Requires: not empty, and simulated: what real time decides is no measure for others.
 Baseline baseline_of(const std::vector<Suite>& suites);
 
 /// As a file: sorted, and one line for each scenario and seed, so that a difference of versions

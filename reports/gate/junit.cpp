@@ -121,7 +121,12 @@ std::string properties(const Suite& suite, const SuiteChange* change, const Juni
   text += property("policy.path", suite.policy_path);
   text += property("policy.digest", sim::format_digest(suite.policy_digest));
   text += property("seeds", format_seeds(seeds));
-  text += property("digests", digests);
+  text += property("stage", to_string(suite.stage));
+  if (suite.stage == sim::RunStage::sim) {
+    text += property("digests", digests);
+  } else {
+    text += property("speed", fmt::format("{}", suite.speed));
+  }
   text += property("simulated_seconds",
                    fmt::format("{:.3f}", static_cast<double>(suite.simulated().count()) * 1e-9));
   if (change != nullptr) {
@@ -199,7 +204,8 @@ std::string to_junit(const std::vector<Suite>& suites, const JunitOptions& optio
     all.add(counts);
     if (suite.real_time) time = time.value_or(Duration{}) + *suite.real_time;
     text += "  <testsuite" +
-            attribute("name", fmt::format("{} with {}", suite.scenario_path, suite.policy)) +
+            attribute("name", fmt::format("{} with {}{}", suite.scenario_path, suite.policy,
+                                          suite.stage == sim::RunStage::sim ? "" : " over HTTP")) +
             counts.attributes() + time_attribute(suite.real_time, 1) + ">\n" +
             properties(suite, change, options);
     const std::string share = time_attribute(suite.real_time, cases.size());

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reports/gate/failure_text.hpp"
+#include "reports/text/numbers.hpp"
 #include "reports/text/plain_text.hpp"
 
 namespace brownout::reports {
@@ -56,10 +57,12 @@ std::string_view mark(Verdict verdict) {
 }
 
 std::string row(const Suite& suite) {
-  return fmt::format("| {} | {} | {} of {} | {} | {} | {} | {} |\n", mark(suite.verdict()),
-                     code(suite.scenario), suite.count(Verdict::passed), suite.planned,
-                     format_range(suite, "availability"), format_range(suite, "attempts_per_call"),
-                     format_range(suite, "latency.p99"), format_duration_short(suite.simulated()));
+  const bool simulated = suite.stage == sim::RunStage::sim;
+  return fmt::format(
+      "| {} | {}{} | {} of {} | {} | {} | {} | {} |\n", mark(suite.verdict()), code(suite.scenario),
+      simulated ? "" : ", " + stage_of(suite.stage, suite.speed), suite.count(Verdict::passed),
+      suite.planned, format_range(suite, "availability"), format_range(suite, "attempts_per_call"),
+      format_range(suite, "latency.p99"), format_duration_short(suite.simulated()));
 }
 
 std::string failure_part(const Suite& suite, const Failure& failure) {

@@ -9,6 +9,7 @@
 
 #include "engine/core/check.hpp"
 #include "reports/gate/paired.hpp"
+#include "reports/text/numbers.hpp"
 
 namespace brownout::reports {
 namespace {
@@ -196,6 +197,11 @@ SuiteChange compare_suite(const BaselineScenario* before, const Suite& suite,
   change.scenario_path = suite.scenario_path;
   if (suite.runs.empty()) {
     change.why_not = "it was not run";
+    return change;
+  }
+  if (suite.stage != sim::RunStage::sim) {
+    change.why_not = "it was flown " + stage_of(suite.stage, suite.speed) +
+                     ", and the baseline is of simulated runs";
     return change;
   }
   if (before == nullptr) {

@@ -67,8 +67,8 @@ struct BaselineReview {
 ///
 /// The verdict is one of means: with six pairs or more, of their paired-t interval (paired.hpp);
 /// with fewer, all pairs have to agree. A time that has become endless on more seeds than before
-/// is worse. A scenario whose file has changed, or that the baseline does not have, is not
-/// compared, and the review says so.
+/// is worse. A scenario whose file has changed, that the baseline does not have, or that was flown
+/// over HTTP, is not compared, and the review says so.
 BaselineReview compare_with(const Baseline& baseline, const std::vector<Suite>& suites,
                             const Tolerances& tolerances);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/core/check.hpp"
 #include "reports/result/margin.hpp"
 #include "reports/result/why.hpp"
 
@@ -24,6 +25,8 @@ void begin(Suite& suite, const sim::RunResult& run) {
   suite.policy = run.policy;
   suite.policy_path = run.policy_path;
   suite.policy_digest = run.policy_digest;
+  suite.stage = run.stage;
+  suite.speed = run.speed;
   suite.expectations = run.expectations;
   suite.measures = measures_of(run);
 }
@@ -64,6 +67,7 @@ Tally tally(const Suite& suite, std::size_t expectation) {
 
 void add_run(Suite& suite, const sim::RunResult& run) {
   if (suite.runs.empty()) begin(suite, run);
+  BROWNOUT_CHECK(suite.stage == run.stage && suite.speed == run.speed);
   SeedRun& added = suite.runs.emplace_back();
   added.seed = run.seed;
   added.verdict = run.verdict();
@@ -94,7 +98,8 @@ std::vector<Suite> suites_of(const std::vector<sim::RunResult>& runs) {
   for (const sim::RunResult& run : runs) {
     auto suite = std::ranges::find_if(suites, [&](const Suite& one) {
       return one.scenario_path == run.scenario_path && one.scenario == run.scenario &&
-             one.policy_path == run.policy_path && one.policy == run.policy;
+             one.policy_path == run.policy_path && one.policy == run.policy &&
+             one.stage == run.stage && one.speed == run.speed;
     });
     if (suite == suites.end()) suite = suites.emplace(suites.end());
     add_run(*suite, run);

@@ -41,6 +41,8 @@ struct Suite {
   std::string policy;
   std::string policy_path;
   std::uint64_t policy_digest = 0;
+  sim::RunStage stage = sim::RunStage::sim;
+  double speed = 1;                                  ///< of runs over HTTP
   std::vector<sim::ExpectationResult> expectations;  ///< of the first run
   std::vector<Measure> measures;
   std::vector<SeedRun> runs;  ///< in the order they were added
@@ -70,11 +72,12 @@ struct Tally {
 /// Requires: expectation < suite.expectations.size(). The runs belong to the suite.
 Tally tally(const Suite& suite, std::size_t expectation);
 
-/// Adds a run of the suite's scenario and policy; the first one fills in the suite's head.
+/// Adds a run of the suite's scenario, policy, stage and speed; the first one fills in the suite's
+/// head.
 /// `planned` grows with it where it would be less than the number of runs.
 void add_run(Suite& suite, const sim::RunResult& run);
 
-/// The runs by scenario file and policy, in the order of their first appearance.
+/// The runs by scenario file, policy, stage and speed, in the order of their first appearance.
 std::vector<Suite> suites_of(const std::vector<sim::RunResult>& runs);
 
 /// The least and greatest reading of a measure over the completed runs; "-" in both where there is

@@ -116,11 +116,12 @@ std::optional<Duration> time_to_recover(const sim::RunResult& run) {
 
 std::string header(const RunView& view) {
   const sim::RunResult& run = view.run;
+  const bool is_simulated = run.stage == sim::RunStage::sim;
   std::string html = fmt::format(
-      "<header>\n<p class=\"verdict\">{} <span>{}{}</span></p>\n<h1 id=\"{}-title\">{}</h1>\n",
+      "<header>\n<p class=\"verdict\">{} <span>{}{}{}</span></p>\n<h1 id=\"{}-title\">{}</h1>\n",
       badge(run.verdict()), met(run),
-      run.end == sim::RunEnd::completed ? "" : fmt::format("; {}", to_string(run.end)), view.id,
-      escaped(run.scenario));
+      run.end == sim::RunEnd::completed ? "" : fmt::format("; {}", to_string(run.end)),
+      is_simulated ? "" : "; " + stage_of(run.stage, run.speed), view.id, escaped(run.scenario));
   if (!run.scenario_description.empty()) {
     html += fmt::format("<p class=\"description\">{}</p>\n", escaped(run.scenario_description));
   }
@@ -134,8 +135,14 @@ std::string header(const RunView& view) {
   html +=
       fact("scenario", fmt::format("<span class=\"place\">{}</span>", escaped(run.scenario_path)));
   html += fact("seed", std::to_string(run.seed));
-  html += fact("digest", fmt::format("<code>{}</code>", sim::format_digest(run.semantic_digest)));
-  html += fact("simulated", fmt::format("{}, {} events", time_of(run.ended), grouped(run.events)));
+  if (is_simulated) {
+    html += fact("digest", fmt::format("<code>{}</code>", sim::format_digest(run.semantic_digest)));
+    html +=
+        fact("simulated", fmt::format("{}, {} events", time_of(run.ended), grouped(run.events)));
+  } else {
+    html += fact("flown", fmt::format("{} of the scenario, {}; no two such runs are alike",
+                                      time_of(run.ended), stage_of(run.stage, run.speed)));
+  }
   if (!run.scenario_source.empty()) html += fact("source", linked(run.scenario_source));
   return html + "</dl>\n</header>\n";
 }

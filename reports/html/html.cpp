@@ -18,10 +18,15 @@ using namespace html;
 using Json = nlohmann::ordered_json;
 using sim::RunResult;
 
+// ", over HTTP in real time"; nothing of simulated runs.
+std::string stage_note(const RunResult& run) {
+  return run.stage == sim::RunStage::sim ? "" : ", " + stage_of(run.stage, run.speed);
+}
+
 std::string title_of(const std::vector<RunResult>& runs) {
   if (runs.size() != 1) return count_of(runs.size(), "run");
-  return fmt::format("{}: {} with {}", to_string(runs[0].verdict()), runs[0].scenario,
-                     runs[0].policy);
+  return fmt::format("{}: {} with {}{}", to_string(runs[0].verdict()), runs[0].scenario,
+                     runs[0].policy, stage_note(runs[0]));
 }
 
 std::string index(const std::vector<RunResult>& runs) {
@@ -31,13 +36,14 @@ std::string index(const std::vector<RunResult>& runs) {
     const RunResult& run = runs[i];
     const auto met = std::ranges::count(run.expectations, sim::Verdict::passed,
                                         &sim::ExpectationResult::verdict);
-    table.row(badge(run.verdict()),
-              fmt::format("<a href=\"#run-{}\">{}</a>", i + 1, escaped(run.scenario)),
-              escaped(run.policy), std::to_string(run.seed), grouped(run.total.calls),
-              percent(run.total.ended_as(CallEnd::success) + run.total.ended_as(CallEnd::cached),
-                      run.total.calls),
-              attempts_per_call(run.total), quantile(run.total.success_latency, 990),
-              fmt::format("{} of {}", met, run.expectations.size()));
+    table.row(
+        badge(run.verdict()),
+        fmt::format("<a href=\"#run-{}\">{}</a>{}", i + 1, escaped(run.scenario), stage_note(run)),
+        escaped(run.policy), std::to_string(run.seed), grouped(run.total.calls),
+        percent(run.total.ended_as(CallEnd::success) + run.total.ended_as(CallEnd::cached),
+                run.total.calls),
+        attempts_per_call(run.total), quantile(run.total.success_latency, 990),
+        fmt::format("{} of {}", met, run.expectations.size()));
   }
   std::array<std::size_t, 3> verdicts{};
   for (const RunResult& run : runs) ++verdicts[static_cast<std::size_t>(run.verdict())];

@@ -16,7 +16,7 @@ inline constexpr int result_schema_version = 1;
 
 /// All runs of one invocation. Durations are integer nanoseconds and end in `_ns`; shares are
 /// counts over counts; digests are strings of 16 hexadecimal digits. Nothing in it depends on real
-/// time.
+/// time, unless a run was flown in it (`stage`).
 std::string to_json(const std::vector<sim::RunResult>& runs);
 
 /// The runs of such a document: to_json() gives the same text again. `name` stands for the file in

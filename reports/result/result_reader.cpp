@@ -93,6 +93,10 @@ class Cursor {
     if (!fits) refuse("a whole number");
     return json_->get<std::int64_t>();
   }
+  double positive() const {
+    if (!json_->is_number() || json_->get<double>() <= 0) refuse("a number above 0");
+    return json_->get<double>();
+  }
   Duration duration() const {
     const std::int64_t value = integer();
     if (value < 0) refuse("a duration");
@@ -134,6 +138,7 @@ class Cursor {
 
 constexpr std::size_t verdict_count = 3;
 constexpr std::size_t run_end_count = 4;
+constexpr std::size_t run_stage_count = 2;
 
 OutcomeKind outcome(const Cursor& at) {
   return at.one_of<OutcomeKind>(outcome_kind_count);
@@ -204,6 +209,7 @@ class RunReader {
     run_.policy_description = at_["policy_description"].text();
     run_.policy_digest = at_["policy_digest"].digest();
     run_.seed = at_["seed"].count();
+    read_stage();
     run_.replay = at_["replay"].line();
     run_.end = at_["end"].one_of<sim::RunEnd>(run_end_count);
     run_.diagnosis = at_["diagnosis"].text();
@@ -215,6 +221,17 @@ class RunReader {
     run_.has_prices = at_["has_prices"].truth();
     run_.semantic_digest = at_["semantic_digest"].digest();
     run_.schedule_digest = at_["schedule_digest"].digest();
+  }
+
+  // Results older than the field were simulated.
+  void read_stage() {
+    if (!at_.has("stage")) return;
+    run_.stage = at_["stage"].one_of<sim::RunStage>(run_stage_count);
+    if (run_.stage == sim::RunStage::http) {
+      run_.speed = at_["speed"].positive();
+    } else if (!at_["speed"].is_null()) {
+      at_["speed"].refuse("null, and a simulated clock has no speed");
+    }
   }
 
   void read_names() {

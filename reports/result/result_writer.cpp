@@ -180,6 +180,13 @@ class SampleWriter {
   const sim::RunResult& run_;
 };
 
+// Whole ones as whole numbers. A simulated clock has none.
+Json speed_json(const sim::RunResult& run) {
+  if (run.stage == sim::RunStage::sim) return nullptr;
+  const auto whole = static_cast<std::uint64_t>(run.speed);
+  return static_cast<double>(whole) == run.speed ? Json(whole) : Json(run.speed);
+}
+
 Json head_json(const sim::RunResult& run) {
   return {{"scenario", run.scenario},
           {"scenario_path", run.scenario_path},
@@ -191,6 +198,8 @@ Json head_json(const sim::RunResult& run) {
           {"policy_description", run.policy_description},
           {"policy_digest", sim::format_digest(run.policy_digest)},
           {"seed", run.seed},
+          {"stage", to_string(run.stage)},
+          {"speed", speed_json(run)},
           {"replay", run.replay},
           {"verdict", to_string(run.verdict())},
           {"end", to_string(run.end)},

@@ -44,6 +44,11 @@ std::string count_of(std::uint64_t number, const std::string& noun) {
   return grouped(number) + " " + noun + (number == 1 ? "" : "s");
 }
 
+std::string stage_of(sim::RunStage stage, double speed) {
+  if (stage == sim::RunStage::sim) return "simulated";
+  return speed == 1 ? "over HTTP in real time" : fmt::format("over HTTP, {} times as fast", speed);
+}
+
 std::string dollars(std::uint64_t nanodollars) {
   return fmt::format("${:.2f}", static_cast<double>(nanodollars) * 1e-9);
 }

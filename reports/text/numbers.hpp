@@ -34,6 +34,9 @@ std::string opened(std::uint64_t times);
 /// "1 call", "12 calls": for nouns whose plural takes an s.
 std::string count_of(std::uint64_t number, const std::string& noun);
 
+/// "simulated", "over HTTP in real time" or "over HTTP, 5 times as fast".
+std::string stage_of(sim::RunStage stage, double speed);
+
 /// Dollars, as "$4567.89".
 std::string dollars(std::uint64_t nanodollars);
 

@@ -49,7 +49,22 @@ class Twin(program.InAnEmptyFolder):
         self.write("good.json", scenario())
         self.passes("run", "good.json", "--stage", "http", "--speed", "20", "--json", "r.json")
         result = json.loads((self.folder / "r.json").read_text())
-        self.assertIn("--stage http --speed 20", json.dumps(result))
+        run, = result["runs"]
+        self.assertIn("--stage http --speed 20", run["replay"])
+        self.assertEqual((run["stage"], run["speed"]), ("http", 20))
+
+    def test_a_report_does_not_mix_the_stages(self):
+        self.write("good.json", scenario())
+        self.passes("run", "good.json", "--stage", "http", "--speed", "20", "--json", "http.json")
+        self.passes("run", "good.json", "--json", "sim.json")
+        said = self.passes("report", "sim.json", "http.json", "--quiet", "--junit", "j.xml",
+                           "--markdown", "m.md", "--html", "h.html")
+        simulated, over_http = said.splitlines()
+        self.assertNotIn("over HTTP", simulated)
+        self.assertIn("twice, over HTTP, 20 times as fast: ", over_http)
+        for name in ("j.xml", "m.md", "h.html"):
+            self.assertIn("over HTTP", (self.folder / name).read_text(), name)
+        self.assertEqual((self.folder / "j.xml").read_text().count("<testsuite "), 2)
 
     def test_a_call_that_never_ends_leaves_no_verdict(self):
         self.write("hang.json", scenario({"on": "*", "hang": True, "share": 1}))

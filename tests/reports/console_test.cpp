@@ -53,6 +53,12 @@ TEST(Console, OneLineForTheVerdict) {
             "NO VERDICT  by-hand  with policy two-routes: 0 of 1 expectations met\n");
   EXPECT_EQ(verdict(deadlocked()),
             "NO VERDICT  by-hand  with policy two-routes: deadlock; 0 of 1 expectations met\n");
+  EXPECT_EQ(verdict(over_http(passing())),
+            "PASS  by-hand  with policy two-routes, over HTTP, 5 times as fast: 2 of 2 "
+            "expectations met\n");
+  EXPECT_EQ(verdict(over_http(passing(), 1)),
+            "PASS  by-hand  with policy two-routes, over HTTP in real time: 2 of 2 "
+            "expectations met\n");
   RunResult silent = passing();
   silent.expectations.clear();
   EXPECT_EQ(verdict(silent), "PASS  by-hand  with policy two-routes: nothing was expected\n");

@@ -99,6 +99,18 @@ TEST(HtmlReport, SeveralRunsHaveAnIndex) {
   EXPECT_FALSE(has(page_of(passing()), "#runs")) << "one run needs no index";
 }
 
+TEST(HtmlReport, SaysWhenARunWasFlownOverHttp) {
+  const std::string page = without_assets(to_html({passing(), over_http(passing())}));
+  EXPECT_TRUE(has(page, "<a href=\"#run-2\">by-hand</a>, over HTTP, 5 times as fast"));
+  const std::string alone = page_of(over_http(passing(), 1));
+  EXPECT_TRUE(has(alone, "expectations met; over HTTP in real time</span>"));
+  EXPECT_TRUE(has(alone, "with two-routes, over HTTP in real time - brownout</title>"));
+  EXPECT_TRUE(has(alone, "<dt>flown</dt>"));
+  EXPECT_FALSE(has(alone, "<dt>simulated</dt>"));
+  EXPECT_FALSE(has(alone, "<dt>digest</dt><dd><code>")) << "it has none";
+  EXPECT_FALSE(has(page_of(passing()), "over HTTP"));
+}
+
 TEST(HtmlReport, AFailureSaysExpectedGotWhereAndWhy) {
   RunResult result = failing();
   result.expectations[0].phase = "late";

@@ -145,6 +145,14 @@ TEST(Regression, AChangedScenarioIsNotComparedAndThatIsSaid) {
   EXPECT_EQ(review.verdict(), Verdict::undecided) << "a gate that compared nothing is no pass";
 }
 
+TEST(Regression, WhatWasFlownOverHttpIsNotComparedWithSimulatedRuns) {
+  const BaselineReview review =
+      compared(as_before(), suite_of({over_http(steady(1)), over_http(steady(2))}));
+  EXPECT_EQ(review.suites.front().why_not,
+            "it was flown over HTTP, 5 times as fast, and the baseline is of simulated runs");
+  EXPECT_EQ(review.verdict(), Verdict::undecided);
+}
+
 TEST(Regression, WhatOneSideLacksIsTold) {
   Suite renamed = as_before();
   renamed.scenario = "renamed";

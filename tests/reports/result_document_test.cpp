@@ -47,6 +47,8 @@ TEST(JsonReport, EveryFieldIsThereEvenWhenEmpty) {
                                   "policy_description",
                                   "policy_digest",
                                   "seed",
+                                  "stage",
+                                  "speed",
                                   "replay",
                                   "starts_at_unix_ns",
                                   "events",
@@ -131,6 +133,23 @@ TEST(JsonReport, NumbersAreWhatTheRunCounted) {
   EXPECT_EQ(json["breakers"][1]["final_state"], "open");
 }
 
+TEST(JsonReport, SaysWhereARunWasFlown) {
+  EXPECT_EQ(run_of(passing())["stage"], "sim");
+  EXPECT_EQ(run_of(passing())["speed"], Json());
+  EXPECT_EQ(run_of(over_http(passing()))["stage"], "http");
+  EXPECT_EQ(run_of(over_http(passing()))["speed"].dump(), "5");
+  EXPECT_EQ(run_of(over_http(passing(), 0.25))["speed"].dump(), "0.25");
+}
+
+TEST(JsonReport, AResultOlderThanTheStageWasSimulated) {
+  Json old = Json::parse(to_json({failing()}));
+  old["runs"][0].erase("stage");
+  old["runs"][0].erase("speed");
+  const auto read = from_json("some.json", old.dump());
+  ASSERT_TRUE(read) << read.error()[0].message;
+  EXPECT_EQ(to_json(*read), to_json({failing()}));
+}
+
 TEST(JsonReport, FailuresNameTheirKinds) {
   const Json json = run_of(failing());
   EXPECT_EQ(json["verdict"], "failed");
@@ -155,7 +174,8 @@ TEST(JsonReport, AKeptCallHasItsWholeStory) {
 }
 
 TEST(JsonReport, ReadAgainItGivesTheSameText) {
-  for (const RunResult& result : {passing(), failing(), undecided(), deadlocked()}) {
+  for (const RunResult& result : {passing(), failing(), undecided(), deadlocked(),
+                                  over_http(failing()), over_http(passing(), 0.25)}) {
     const std::string text = to_json({result, result});
     const auto read = from_json("result.json", text);
     ASSERT_TRUE(read) << read.error()[0].message;
@@ -222,6 +242,9 @@ TEST(JsonReport, WhatWouldForgeALineOrDivideByNothingIsRefused) {
   EXPECT_EQ(complaint("/scenario", "a\nPASS  b"),
             "some.json.runs[0].scenario is not a line of text");
   EXPECT_EQ(complaint("/policy", "\x1B[2J"), "some.json.runs[0].policy is not a line of text");
+  EXPECT_EQ(complaint("/speed", 2),
+            "some.json.runs[0].speed is not null, and a simulated clock has no speed");
+  EXPECT_EQ(complaint("/stage", "moon"), "some.json.runs[0].stage is not a word known there");
   EXPECT_EQ(complaint("/timeline/bucket_ns", 0),
             "some.json.runs[0].timeline.bucket_ns is not the width of a bucket");
 }

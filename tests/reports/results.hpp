@@ -35,6 +35,14 @@ inline void of_availability(sim::ExpectationResult& expectation, sim::Quantity f
   expectation.value = found;
 }
 
+/// The same, but flown over HTTP.
+inline RunResult over_http(RunResult result, double speed = 5) {
+  result.stage = sim::RunStage::http;
+  result.speed = speed;
+  result.semantic_digest = result.schedule_digest = 0;
+  return result;
+}
+
 /// Two buckets of an hour, and one call that failed after a retry and a refusal.
 inline void add_detail(RunResult& result) {
   result.timeline = {1h,

@@ -24,6 +24,17 @@ TEST(Suites, RunsAreGroupedByScenarioFileAndPolicy) {
   EXPECT_EQ(suites[2].policy, "another");
 }
 
+TEST(Suites, StagesAndSpeedsDoNotMix) {
+  const std::vector<Suite> suites =
+      suites_of({steady(1), over_http(steady(1)), over_http(steady(2)), over_http(steady(3), 10)});
+  ASSERT_EQ(suites.size(), 3U);
+  EXPECT_EQ(suites[0].stage, sim::RunStage::sim);
+  EXPECT_EQ(suites[1].stage, sim::RunStage::http);
+  EXPECT_EQ(suites[1].runs.size(), 2U);
+  EXPECT_EQ(suites[2].speed, 10);
+  EXPECT_DEATH(baseline_of({suites[1]}), "") << "a baseline is of simulated runs";
+}
+
 TEST(Suites, FailedBeatsUndecidedBeatsPassed) {
   EXPECT_EQ(suite_of({steady(1), steady(2)}).verdict(), Verdict::passed);
   EXPECT_EQ(suite_of({steady(1), steady(2, 900)}).verdict(), Verdict::failed);

@@ -1,9 +1,13 @@
 #include "twin/http_stage.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <cmath>
+#include <ctime>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -46,6 +50,7 @@ mock::http::ServerOptions server_options(const sim::Scenario& scenario,
   server.session.speed = options.speed;
   server.session.output_tokens = &scenario.workload.output_tokens;
   server.session.clients_keep_pace = true;
+  server.session.on_line = options.journal;
   server.session.starts_at = scenario.starts_at;
   return server;
 }
@@ -133,10 +138,21 @@ class Ticker final : public Timer {
   const std::function<void(Instant)> act_;
 };
 
+// Of the thread that calls it.
+Duration time_worked() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec};
+}
+
 // The server's thread, as long as the object lives.
 class Serving {
  public:
-  explicit Serving(Server& server) : server_(server), thread_([&server] { server.run(); }) {}
+  explicit Serving(Server& server)
+      : server_(server), thread_([this] {
+          server_.run();
+          worked_ = time_worked();
+        }) {}
   Serving(const Serving&) = delete;
   Serving& operator=(const Serving&) = delete;
   ~Serving() { end(); }
@@ -146,9 +162,12 @@ class Serving {
     server_.stop();
     thread_.join();
   }
+  // After end().
+  Duration worked() const { return worked_; }
 
  private:
   Server& server_;
+  Duration worked_{};
   std::thread thread_;
 };
 
@@ -201,10 +220,17 @@ class World {
   }
 
   sim::RunEnd run() {
+    const Duration worked_before = time_worked();
+    const Instant begun = AsioRuntime::clock();
     Serving serving(server_);
     begin();
     const sim::RunEnd end = wait();
     ended_ = runtime_.now();
+    const Duration took = std::max(AsioRuntime::clock() - begun, Duration{1});
+    const Duration worked = time_worked() - worked_before;
+    serving.end();
+    busy_ = static_cast<double>(std::max(worked, serving.worked()).count()) /
+            static_cast<double>(took.count());
     return end;
   }
 
@@ -224,6 +250,7 @@ class World {
     flight.connections = transport_.counts().connections;
     flight.resent = transport_.counts().resent;
     flight.lateness = lateness_;
+    flight.busy = busy_;
   }
 
  private:
@@ -269,6 +296,7 @@ class World {
   sim::Workload workload_;
   PeakCounter peaks_;
   sim::Histogram lateness_;
+  double busy_ = 0;
   Ticker probe_;
   Instant ended_{};
   std::unique_ptr<sim::Detail> detail_;
@@ -279,7 +307,32 @@ class World {
   std::unique_ptr<sim::Caller> caller_;
 };
 
+// Down to 1, 2 or 5 times a power of ten.
+double rounded_down(double speed) {
+  const double power = std::pow(10, std::floor(std::log10(speed)));
+  const double digit = speed / power;
+  return power * (digit < 2 ? 1 : digit < 5 ? 2 : 5);
+}
+
 }  // namespace
+
+std::string could_not_follow(const sim::Histogram& lateness, double busy, double speed) {
+  constexpr double late_real = 10e6;
+  constexpr double most_busy = 0.8;
+  constexpr double quite_busy = 0.5;
+  const Duration late = lateness.count() > 0 ? lateness.quantile(990) : Duration{};
+  const double real = static_cast<double>(late.count()) / speed;
+  if (real <= late_real && busy <= most_busy) return "";
+  std::string text = "could not follow at that speed: ";
+  text += real > late_real
+              ? fmt::format("one timer in a hundred rang late by {} of the scenario, {} of its own",
+                            format_duration_short(late),
+                            format_duration_short(Duration{static_cast<std::int64_t>(real)}))
+              : fmt::format("it worked {:.0f}% of the time", 100 * busy);
+  if (speed <= 1) return text + "; it has other things to do";
+  const double factor = std::max({2.0, busy / quite_busy, std::min(real / late_real, 10.0)});
+  return text + fmt::format("; try --speed {}", std::max(1.0, rounded_down(speed / factor)));
+}
 
 Result<HttpFlight> fly(const sim::Scenario& scenario, const Policy& policy,
                        const sim::BoundPolicy& bound, const HttpOptions& options) {

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "engine/core/result.hpp"
 #include "engine/telemetry/observer.hpp"
@@ -32,6 +34,10 @@ struct HttpOptions {
   /// the run.
   Observer* events = nullptr;
 
+  /// Gets every line of the server's journal (docs/reference/serve.md), on the server's thread and
+  /// before fly() returns; null for nobody.
+  std::function<void(std::string_view)> journal;
+
   /// When true, the run stops soon and its result says interrupted. Null: never.
   const std::atomic<bool>* interrupt = nullptr;
 
@@ -46,7 +52,14 @@ struct HttpFlight {
   std::uint64_t connections = 0;  ///< made by the engine
   std::uint64_t resent = 0;       ///< requests that met a kept connection just being closed
   sim::Histogram lateness;        ///< of timers, in scenario time, asked for while it flew
+  double busy = 0;  ///< for which share of real time the busier of its two threads worked
 };
+
+/// What is to be said of a machine that did not follow, as what a sentence says of it: "could not
+/// follow at that speed: …; try --speed 20". Empty when it did: timers rang late by no more than
+/// 10 ms of real time, but for one in a hundred, and neither thread worked more than four fifths of
+/// the time. `lateness` is in scenario time.
+std::string could_not_follow(const sim::Histogram& lateness, double busy, double speed);
 
 /// What differs from sim::run(): the scenario's network is left out, as a socket of this machine is
 /// there instead; a call that has not ended some time after the last has begun (the scenario's

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/core/check.hpp"
+#include "twin/race.hpp"
 
 namespace brownout::twin {
 namespace {
@@ -29,6 +30,7 @@ class Comparer {
       if (other != over_http_.calls.end()) compare_call(call, trace, other->second);
     }
     compare_breakers();
+    out_.first = first_difference(simulated_, over_http_, noise_);
     if (!closed_loop) delay_ = Duration{-1};
     out_.only_simulated = only_one(simulated_, over_http_);
     out_.only_over_http = only_one(over_http_, simulated_);
@@ -128,16 +130,31 @@ void describe_differences(const Comparison& comparison, std::string& text) {
   }
 }
 
+void describe_first(const Comparison& comparison, const Noise& noise, std::string& text) {
+  if (!comparison.first) return;
+  const FirstDifference& first = *comparison.first;
+  text += fmt::format("  they part at {}, call {}: ", format_duration_short(first.at - Instant{}),
+                      first.call);
+  const std::string late = format_duration_short(noise.quantile(1000));
+  if (first.race.empty()) {
+    text += fmt::format("nothing there is closer than this machine was late, {} at most\n", late);
+  } else {
+    text += fmt::format("{}, and this machine was late by up to {}\n", first.race, late);
+  }
+}
+
 }  // namespace
 
 std::string TraceKeeper::name(RouteId route) const {
   return route < routes_.size() ? routes_[route] : "nobody";
 }
 
-CallTrace& TraceKeeper::add(CallId call, std::string_view what) {
+CallTrace& TraceKeeper::add(CallId call, TraceStep step) {
   CallTrace& trace = calls_[call];
-  if (!trace.sequence.empty()) trace.sequence += ", ";
-  trace.sequence += what;
+  const bool is_end = step.what.starts_with('=');
+  if (!trace.sequence.empty()) trace.sequence += is_end ? " " : ", ";
+  trace.sequence += step.what;
+  trace.steps.push_back(std::move(step));
   return trace;
 }
 
@@ -146,26 +163,28 @@ void TraceKeeper::on_call_start(const CallStartEvent& event) {
 }
 
 void TraceKeeper::on_attempt(const AttemptEvent& event, const Outcome& outcome) {
-  ++add(event.call, name(event.route) + " " + std::string(to_string(outcome.kind))).attempts;
+  ++add(event.call, {name(event.route) + " " + std::string(to_string(outcome.kind)), event.started,
+                     event.ended})
+        .attempts;
 }
 
 void TraceKeeper::on_rejection(const RejectionEvent& event) {
-  add(event.call, "refused as " + std::string(to_string(event.kind)));
+  add(event.call, {"refused as " + std::string(to_string(event.kind)), event.at, event.at});
 }
 
 void TraceKeeper::on_call(const CallEvent& event, const Outcome& outcome) {
-  CallTrace& trace = calls_[event.call];
-  trace.sequence += trace.sequence.empty() ? "= " : " = ";
-  trace.sequence += to_string(outcome.ok() ? OutcomeKind::success : outcome.kind);
+  std::string end =
+      fmt::format("= {}", to_string(outcome.ok() ? OutcomeKind::success : outcome.kind));
   if (outcome.served != Served::live && outcome.served != Served::nothing) {
-    trace.sequence += fmt::format(" ({})", to_string(outcome.served));
+    end += fmt::format(" ({})", to_string(outcome.served));
   }
+  CallTrace& trace = add(event.call, {std::move(end), event.started, event.ended});
   trace.took = event.ended - event.started;
   trace.over = true;
 }
 
 void TraceKeeper::on_give_up(const GiveUpEvent& event) {
-  add(event.call, "gave up");
+  add(event.call, {"gave up", event.at, event.at});
 }
 
 Duration Noise::quantile(std::uint32_t per_mille) const {
@@ -223,6 +242,11 @@ std::string describe(const Comparison& comparison, const Stage& simulated, const
   }
   text += fmt::format("  this machine: plain attempts   {}\n", quantiles(noise.attempts));
   text += fmt::format("                timers           {}\n", quantiles(noise.timers));
+  describe_first(comparison, noise, text);
+  if (const std::string behind = could_not_follow(noise.timers, noise.busy, speed);
+      !behind.empty()) {
+    text += "  this machine " + behind + "\n";
+  }
   text += fmt::format("  {}; times are {} this machine's noise\n",
                       comparison.identical() ? "IDENTICAL" : "DIFFERENT",
                       comparison.within_noise ? "within" : "not within");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,19 @@
 
 namespace brownout::twin {
 
+/// Something that happened to a call: the end of an attempt, a refusal, its own end.
+struct TraceStep {
+  std::string what;
+  Instant began{};  ///< of attempts and of the call; else `at`
+  Instant at{};
+};
+
 /// What is compared of a call.
 struct CallTrace {
   /// Its attempts in the order they ended, and how it ended:
   /// "main server_error, main success = success". A call nobody waited for ends in "gave up".
   std::string sequence;
+  std::vector<TraceStep> steps;
   std::uint32_t attempts = 0;
   Instant started{};
   Duration took{};
@@ -39,7 +48,7 @@ class TraceKeeper final : public Observer {
   const std::map<CallId, CallTrace>& calls() const { return calls_; }
 
  private:
-  CallTrace& add(CallId call, std::string_view what);
+  CallTrace& add(CallId call, TraceStep step);
   std::string name(RouteId route) const;
 
   std::vector<std::string> routes_;
@@ -56,6 +65,7 @@ struct Stage {
 struct Noise {
   sim::Histogram timers;    ///< how late timers rang while the scenario was flown
   sim::Histogram attempts;  ///< by how much attempts of a plain scenario took longer than scripted
+  double busy = 0;          ///< HttpFlight::busy
 
   /// The larger of both quantiles; 0 where nothing was measured.
   Duration quantile(std::uint32_t per_mille) const;
@@ -65,6 +75,13 @@ struct Difference {
   CallId call = 0;
   std::string simulated;
   std::string over_http;
+};
+
+/// Where the stages part, in time.
+struct FirstDifference {
+  CallId call = 0;
+  Instant at{};
+  std::string race;  ///< what lateness decides there; empty: lateness does not explain it
 };
 
 struct BreakerComparison {
@@ -84,6 +101,7 @@ struct Comparison {
   std::uint64_t past_the_end = 0;
   std::vector<Difference> differences;  ///< the first of them
   static constexpr std::size_t differences_kept = 10;
+  std::optional<FirstDifference> first;
   std::vector<BreakerComparison> breakers;  ///< by BreakerId
 
   sim::Histogram later;   ///< by how much calls took longer over HTTP, per attempt

@@ -152,6 +152,9 @@ class RunCommand {
                               format_duration_short(flown->lateness.quantile(500)),
                               format_duration_short(flown->lateness.max()));
     }
+    const std::string behind =
+        twin::could_not_follow(flown->lateness, flown->busy, arguments_.speed);
+    if (!behind.empty()) sockets_ += "\n  this machine " + behind;
     return std::move(flown->result);
   }
 #else

@@ -73,6 +73,7 @@ class TwinCommand {
     auto flown = twin::fly(flight.scenario, flight.policy, flight.bound, options);
     if (!flown) return tl::unexpected(std::move(flown.error()));
     noise.timers = flown->lateness;
+    noise.busy = flown->busy;
     return twin::Stage{std::move(flown->result), keeper.calls()};
   }
 

@@ -24,7 +24,8 @@ Stage stage_of(std::map<CallId, CallTrace> calls) {
 }
 
 CallTrace trace(std::string sequence, Duration started = 1s, Duration took = 100ms) {
-  return {std::move(sequence), 1, at(started), took, true};
+  const TraceStep step{sequence, at(started), at(started + took)};
+  return {std::move(sequence), {step}, 1, at(started), took, true};
 }
 
 Noise noise_up_to(Duration most) {
@@ -116,6 +117,65 @@ TEST(TwinComparison, TimesAreHeldAgainstTheNoise) {
   busy.timers.record(6ms);
   EXPECT_TRUE(compare(simulated, over_http, busy, false).within_noise)
       << "the machine was busier during the flight than before it";
+}
+
+// Call 7 is the first that differs, at 5.1 s; where others do something decides what explains it.
+class TwinRaces : public ::testing::Test {
+ protected:
+  static std::string told(const Stage& simulated, const Stage& over_http, Duration late) {
+    const Noise noise = noise_up_to(late);
+    const Comparison comparison = compare(simulated, over_http, noise, true);
+    EXPECT_EQ(comparison.first ? comparison.first->call : 0, 7U);
+    return describe(comparison, simulated, over_http, noise, 1);
+  }
+
+  Stage simulated_ = stage_of({{7, trace("a = b", 5s)}, {8, trace("a = b", 8s)}});
+  Stage over_http_ = stage_of({{7, trace("a = c", 5s)}, {8, trace("a = c", 8s)}});
+};
+
+TEST_F(TwinRaces, WhatNothingExplainsIsSaid) {
+  EXPECT_THAT(told(simulated_, over_http_, 50ms),
+              HasSubstr("they part at 5.1s, call 7: nothing there is closer than this machine was "
+                        "late, 50ms at most"));
+}
+
+TEST_F(TwinRaces, AnotherCallsStepWithinTheLatenessExplains) {
+  simulated_.calls[9] = over_http_.calls[9] = trace("a = b", 5130ms);
+  EXPECT_THAT(told(simulated_, over_http_, 50ms),
+              HasSubstr("another call does something 30ms from there, and this machine was late by "
+                        "up to 50ms"));
+  EXPECT_THAT(told(simulated_, over_http_, 20ms), HasSubstr("nothing there is closer"));
+}
+
+TEST_F(TwinRaces, TheEdgeOfAPhaseExplains) {
+  simulated_.result.phases.emplace_back().name = "calm";
+  simulated_.result.phases.emplace_back().begins = at(5020ms);
+  EXPECT_THAT(told(simulated_, over_http_, 50ms), HasSubstr("a phase ends 20ms from there"));
+}
+
+TEST_F(TwinRaces, AClientThatCameBackLaterExplains) {
+  over_http_.calls[7] = trace("a = c", 5200ms);
+  EXPECT_THAT(told(simulated_, over_http_, 50ms), HasSubstr("it began 200ms apart, as clients"));
+}
+
+TEST_F(TwinRaces, ALimitThatRunsOutAsTheAnswerComesExplains) {
+  over_http_.calls[7] = trace("x = c", 5s, 110ms);
+  EXPECT_THAT(told(simulated_, over_http_, 50ms),
+              HasSubstr("a limit and an answer come 10ms apart"));
+}
+
+TEST(TwinPace, AMachineThatFollowsIsNotMentioned) {
+  const sim::Histogram late = noise_up_to(50ms).attempts;
+  EXPECT_EQ(could_not_follow(late, 0.3, 10), "");
+  EXPECT_EQ(could_not_follow({}, 0, 1), "") << "nothing was measured";
+}
+
+TEST(TwinPace, AMachineThatDoesNotIsToldASlowerSpeed) {
+  const sim::Histogram late = noise_up_to(4s).attempts;  // 40 ms of real time
+  EXPECT_THAT(could_not_follow(late, 0.3, 100), HasSubstr("39.8ms of its own; try --speed 20"));
+  EXPECT_EQ(could_not_follow({}, 1, 50),
+            "could not follow at that speed: it worked 100% of the time; try --speed 20");
+  EXPECT_THAT(could_not_follow(late, 0.1, 1), HasSubstr("; it has other things to do"));
 }
 
 TEST(TwinTraces, TellAttemptsRefusalsAndTheEndInOrder) {

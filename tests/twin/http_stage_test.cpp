@@ -1,5 +1,4 @@
-// The other stage, against the simulator. Real time runs five times as fast; what a test decides
-// leaves the machine at least 200 ms of real time for being late.
+// The other stage, against the simulator.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,56 +6,14 @@
 #include <atomic>
 
 #include "mockserver/wire_fault.hpp"
-#include "tests/sim/lab.hpp"
-#include "twin/twin.hpp"
+#include "tests/twin/twins.hpp"
 
 namespace brownout::twin {
 namespace {
 
 using namespace std::chrono_literals;
-using sim::testing::Lab;
-using sim::testing::loaded;
+using namespace testing;
 using ::testing::HasSubstr;
-
-constexpr double speed = 5;
-
-struct Twin {
-  Stage simulated;
-  Stage over_http;
-  HttpFlight flight;
-  Comparison comparison;
-};
-
-HttpFlight fly_over_http(const sim::Scenario& scenario, const Policy& policy,
-                         Observer* events = nullptr, double faster = speed) {
-  HttpOptions options;
-  options.speed = faster;
-  options.events = events;
-  return loaded(fly(scenario, policy, loaded(sim::bind(scenario, policy, {})), options));
-}
-
-Twin twin_of(const sim::Scenario& scenario, const Policy& policy) {
-  const auto routes = loaded(sim::bind(scenario, policy, {})).routes;
-  Twin twin;
-  TraceKeeper simulated(routes);
-  twin.simulated.result = sim::testing::fly(scenario, policy, sim::testing::heard_by(simulated));
-  twin.simulated.calls = simulated.calls();
-  TraceKeeper over_http(routes);
-  twin.flight = fly_over_http(scenario, policy, &over_http);
-  twin.over_http = {twin.flight.result, over_http.calls()};
-  twin.comparison = compare(twin.simulated, twin.over_http, {}, scenario.workload.clients > 0);
-  return twin;
-}
-
-void expect_identical(const Twin& twin) {
-  EXPECT_TRUE(twin.comparison.identical())
-      << describe(twin.comparison, twin.simulated, twin.over_http, {}, speed);
-  EXPECT_GT(twin.comparison.both, 0U);
-}
-
-Twin twin_of(const Lab& lab, const Policy& policy) {
-  return twin_of(sim::testing::scenario(lab), policy);
-}
 
 // The same provider, but of another dialect.
 sim::Scenario anthropic(const Lab& lab) {
@@ -64,12 +21,6 @@ sim::Scenario anthropic(const Lab& lab) {
   const std::string_view openai = "openai";
   text.replace(text.find(openai), openai.size(), "anthropic");
   return loaded(sim::parse_scenario("lab.json", text));
-}
-
-Lab quiet_lab() {
-  Lab lab;
-  lab.network = R"("0ms")";
-  return lab;
 }
 
 // One client that comes back 2 s after each answer. Calls 2 to 4 fail twice each; the breaker opens
@@ -172,7 +123,7 @@ TEST(HttpStage, JudgesExpectationsOnWhatHappenedThere) {
   lab.faults = R"([{"on": "*", "error": "server_error", "share": 1}])";
   lab.expect = R"(["availability >= 99%"])";
   const sim::RunResult result =
-      fly_over_http(sim::testing::scenario(lab), sim::testing::policy("[]")).result;
+      fly_over_http(sim::testing::scenario(lab), sim::testing::policy("[]"), {}).result;
   EXPECT_EQ(result.verdict(), sim::Verdict::failed);
   EXPECT_EQ(result.end, sim::RunEnd::completed);
 }
@@ -183,9 +134,10 @@ TEST(HttpStage, ACallThatNeverEndsIsADeadlock) {
   lab.duration = "30s";
   lab.arrivals = R"({"clients": {"count": 1, "think_time": "1s"}})";
   lab.faults = R"([{"on": "*", "hang": true, "share": 1}])";
+  HttpOptions options;
+  options.speed = 10'000;
   const sim::RunResult result =
-      fly_over_http(sim::testing::scenario(lab), sim::testing::policy("[]"), nullptr, 10'000)
-          .result;
+      fly_over_http(sim::testing::scenario(lab), sim::testing::policy("[]"), options).result;
   EXPECT_EQ(result.end, sim::RunEnd::deadlock);
   EXPECT_EQ(result.unfinished_calls, 1U);
 }

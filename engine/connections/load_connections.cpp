@@ -121,13 +121,15 @@ class ConnectionsReader {
                  const Node* plaintext) {
     const auto url = http::parse_url(endpoint.url);
     if (!url) {
-      problems_.add(node, brownout::quoted(endpoint.url) + " is not the URL of a provider",
-                    "as in \"https://api.openai.com/v1\"");
+      // A key may be in it.
+      problems_.add_unseen(*node.document, node.span, "this is not the URL of a provider",
+                           "as in \"https://api.openai.com/v1\", without user and query");
       return;
     }
     if (!url->tls && !endpoint.plaintext && !http::is_this_machine(url->host)) {
-      problems_.add(node, "keys and prompts would go to another machine in the clear",
-                    "use https, or add \"plaintext\": true");
+      problems_.add_unseen(*node.document, node.span,
+                           "keys and prompts would go to another machine in the clear",
+                           "use https, or add \"plaintext\": true");
     }
     if (url->tls && endpoint.plaintext && plaintext != nullptr) {
       problems_.add(*plaintext, "\"plaintext\" has no effect on https");
@@ -171,7 +173,8 @@ class ConnectionsReader {
       }
       if (!read_string(member.value, problems_, value)) continue;
       if (!http::is_header_value(value)) {
-        problems_.add(member.value, "a header has no control characters");
+        problems_.add_unseen(*node.document, member.value.span,
+                             "a header has no control characters");
       }
       endpoint.headers.emplace_back(member.key, std::move(value));
     }

@@ -82,9 +82,15 @@ Document::Position Document::position(std::uint32_t offset) const {
 
 std::string Document::excerpt(Span span, std::string_view note) const {
   const Position place = position(span.begin);
-  const std::string_view text = line(place.line);
-  const std::size_t marked_end = std::min<std::size_t>(
-      text.size(), std::max(span.begin, span.end) - line_starts_[place.line - 1]);
+  const std::uint32_t line_start = line_starts_[place.line - 1];
+  std::string_view text = line(place.line);
+  const std::size_t marked_end =
+      std::min<std::size_t>(text.size(), std::max(span.begin, span.end) - line_start);
+  std::string masked;
+  if (may_hold_keys(text_)) {
+    masked = without_values(text, span.begin - line_start, marked_end);
+    text = masked;
+  }
   std::vector<std::string_view> shown = characters(text);
   std::size_t first = place.column - 1;
   std::size_t last = characters(text.substr(0, marked_end)).size();

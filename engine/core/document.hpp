@@ -89,10 +89,10 @@ class Document {
   ///     12 |         "ttfs": "640ms",
   ///        |         ^^^^^^ did you mean "ttft"?
   ///
-  /// `note` follows the caret; a span over several lines is marked on its first. Tabs are kept in
-  /// both lines so that the caret stands where it should; lines over 100 characters are cut around
-  /// the caret. What a terminal might obey (control characters, bytes that are not UTF-8) is shown
-  /// as U+FFFD. Ends with a newline.
+  /// `note` follows the caret; a span over several lines is marked on its first. Tabs are kept;
+  /// lines over 100 characters are cut around the caret. What a terminal might obey (control
+  /// characters, bytes that are not UTF-8) is shown as U+FFFD. Of a file of kind "connections", in
+  /// which keys may stand, no other value than the marked one is shown. Ends with a newline.
   std::string excerpt(Span span, std::string_view note) const;
 
   /// The same without the line.

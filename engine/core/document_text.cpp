@@ -49,6 +49,63 @@ std::string_view printable(std::string_view character) {
   return character;
 }
 
+bool may_hold_keys(std::string_view text) {
+  constexpr std::string_view kind = "\"kind\"";
+  constexpr std::string_view connections = "\"connections\"";
+  for (std::size_t at = text.find(kind); at != text.npos; at = text.find(kind, at + 1)) {
+    std::string_view rest = text.substr(at + kind.size());
+    while (!rest.empty() && (is_space(rest.front()) || rest.front() == ':')) rest.remove_prefix(1);
+    if (rest.starts_with(connections)) return true;
+  }
+  return false;
+}
+
+namespace {
+
+// The end of the string that begins at a quote: its last quote, or the line's end.
+std::size_t end_of_string(std::string_view line, std::size_t at) {
+  for (++at; at < line.size() && line[at] != '"'; ++at) {
+    if (line[at] == '\\') ++at;
+  }
+  return std::min(at, line.size());
+}
+
+bool is_name_of_member(std::string_view line, std::size_t end) {
+  for (++end; end < line.size() && is_space(line[end]);) ++end;
+  return end < line.size() && line[end] == ':';
+}
+
+constexpr std::string_view marks = "{}[],:\"";
+
+}  // namespace
+
+std::string without_values(std::string_view line, std::size_t begin, std::size_t end) {
+  std::string masked(line);
+  // Masks a value, from `from` to `to`, unless it is the one that was asked for.
+  const auto mask = [&](std::size_t from, std::size_t to) {
+    const bool is_whole = from == 0 || line[from - 1] != '"' || to < line.size();
+    const bool is_wanted = is_whole && from <= begin + 1 && begin < to && end <= to + 1;
+    for (std::size_t i = from; i < to; ++i) {
+      if (!is_wanted || i < begin || i >= end) masked[i] = '*';
+    }
+  };
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    if (line[at] == '"') {
+      const std::size_t last = end_of_string(line, at);
+      if (!is_name_of_member(line, last)) mask(at + 1, last);
+      at = last;
+    } else if (!is_space(line[at]) && marks.find(line[at]) == marks.npos) {
+      std::size_t last = at;
+      while (last < line.size() && !is_space(line[last]) && marks.find(line[last]) == marks.npos) {
+        ++last;
+      }
+      mask(at, last);
+      at = last - 1;
+    }
+  }
+  return masked;
+}
+
 std::string quoted(std::string_view text) {
   std::string result = "\"";
   std::size_t shown = 0;

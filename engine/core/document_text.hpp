@@ -46,6 +46,14 @@ std::vector<std::string_view> characters(std::string_view text);
 /// One character as a terminal may see it.
 std::string_view printable(std::string_view character);
 
+/// Whether a document says that it is of kind "connections". Keys have been written into such files
+/// by mistake.
+bool may_hold_keys(std::string_view text);
+
+/// A line of JSON in which `*` stands for every character of a value, but for bytes from `begin` to
+/// `end` when those lie within one of them. Names of members are shown, and what is neither.
+std::string without_values(std::string_view line, std::size_t begin, std::size_t end);
+
 /// `text` in double quotes, fit for a message: shortened, and nothing a terminal might obey.
 std::string quoted(std::string_view text);
 

@@ -31,7 +31,8 @@ class Opener {
     check(endpoint.options);
     const auto url = http::parse_url(endpoint.options.url);
     if (!url) {
-      invalid("'" + endpoint.options.url + "' is not a URL such as https://host:port/path");
+      // A key may be in it.
+      invalid("url is not a URL such as https://host:port/path, without user and query");
       return endpoint;
     }
     if (!url->tls && !endpoint.options.plaintext && !http::is_this_machine(url->host)) {

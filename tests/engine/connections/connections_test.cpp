@@ -92,6 +92,39 @@ TEST(Connections, AKeyThatStandsInTheFileIsNotShown) {
   EXPECT_EQ(complaints(read.error()).find("secret"), std::string::npos);
 }
 
+// However the rest of its line is wrong.
+TEST(Connections, AKeyBesideAMistakeIsNotShown) {
+  for (const char* provider : {
+           R"("url": "https://x", "key": "sk-secret")",
+           R"("url": "https://x", "dialect": "opnai", "headers": {"api-key": "sk-secret"})",
+           R"("url": "https://x", "headers": {"api-key": "sk-secret"}, "most_idle": "many")",
+           R"("url": "https://x", "headers": {"api-key": "sk-secret\n"})",
+           R"("headers": {"api-key": "sk-secret"})",
+           R"("url": "https://x/?key=sk-secret")",
+           R"("url": "https://me:sk-secret@x")",
+           R"("url": "http://x/sk-secret")",
+           R"("url": "https://x", "key": "sk-secret)",
+           R"("url": "https://x", "key": sk-secret)",
+           R"("url": "https://x", "url": "sk-secret", "key": ["sk-secret"])",
+       }) {
+    const auto read = parse_connections("inline", std::string(R"({ "kind": "connections",
+      "version": 1, "providers": { "p": { )") + provider +
+                                                      " } } }");
+    ASSERT_FALSE(read) << provider;
+    EXPECT_EQ(complaints(read.error()).find("secret"), std::string::npos)
+        << complaints(read.error());
+  }
+}
+
+TEST(Connections, TheMistakeItselfIsShown) {
+  const auto read = parse_connections("inline", R"({ "kind": "connections", "version": 1,
+      "providers": { "p": { "url": "https://x",
+  "dialect": "opnai", "idle_for": "5s", "headers": {"api-key": "sk-secret"} } } })");
+  ASSERT_FALSE(read);
+  EXPECT_THAT(complaints(read.error()),
+              HasSubstr(R"(  "dialect": "opnai", "idle_for": "**", "headers": {"api-key": "****)"));
+}
+
 TEST(Connect, MakesCallsToTheProvidersOfTheFile) {
   RawServer server([](Peer& peer) {
     while (peer.read_request()) {

@@ -37,9 +37,7 @@ constexpr void (*add_commands[])(CLI::App&, Request&) = {
     add_test,
     add_compare,
     add_serve,
-#ifdef BROWNOUT_HTTP
     add_twin,
-#endif
     add_report,
     add_diff,
     add_check,

@@ -75,10 +75,10 @@ Duration over(const Parting& parting, const Distance& distance) {
 std::string race_of(const Parting& parting, const Stage& simulated, const Stage& over_http,
                     Duration late) {
   const Duration began =
-      abs(over_http.calls.at(parting.call).started - simulated.calls.at(parting.call).started);
-  if (began > late) {
-    return fmt::format("it began {} apart, as clients come back after their answers",
-                       format_duration_short(began));
+      over_http.calls.at(parting.call).started - simulated.calls.at(parting.call).started;
+  if (abs(began) > late) {
+    return fmt::format("it began {} {} over HTTP", format_duration_short(abs(began)),
+                       began > Duration{} ? "later" : "sooner");
   }
   const Duration edge = over(parting, [&](Instant at) { return nearest_edge(simulated, at); });
   if (edge <= late) {

@@ -14,8 +14,8 @@ namespace brownout::twin {
 ///
 /// A race explains it when something that decides it came closer to it than the worst of the noise:
 /// a step of another call, the edge of a phase, or the call's own step on the other stage (a limit
-/// that runs out as the answer comes). So does a call that began that much later, because its
-/// client came back later.
+/// that runs out as the answer comes). So does a call that itself began at another time, because
+/// its client came back at another time.
 std::optional<FirstDifference> first_difference(const Stage& simulated, const Stage& over_http,
                                                 const Noise& noise);
 

@@ -26,6 +26,8 @@
 
 #ifdef BROWNOUT_HTTP
 #include "twin/http_stage.hpp"
+#else
+#include "cli/without_http.hpp"
 #endif
 
 namespace brownout::cli {
@@ -159,7 +161,7 @@ class RunCommand {
   }
 #else
   static Result<sim::RunResult> run_over_http(const Flight&, Observer*) {
-    return fail(ErrorKind::environment, "this program was built without HTTP");
+    return fail(ErrorKind::environment, without_http("--stage http"));
   }
 #endif
 
@@ -288,7 +290,6 @@ void add_run(CLI::App& program, Request& request) {
           [arguments](const std::string& word) { arguments->what.random_ties = word == "random"; },
           "Order of simultaneous events: fifo (default), or random by seed"),
       {"fifo", "random"});
-#ifdef BROWNOUT_HTTP
   one_of(command->add_option_function<std::string>(
              "--stage",
              [arguments](const std::string& word) { arguments->over_http = word == "http"; },
@@ -299,7 +300,6 @@ void add_run(CLI::App& program, Request& request) {
                    "With --stage http: play the scenario so many times as fast (1)")
       ->check(CLI::Validator(check_speed, ""))
       ->type_name("N");
-#endif
   command->add_flag("--verify", arguments->verify,
                     "Run everything twice and compare to the last event");
   command->add_flag("--quiet,-q", arguments->quiet, "One line per scenario");

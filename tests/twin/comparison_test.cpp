@@ -155,7 +155,7 @@ TEST_F(TwinRaces, TheEdgeOfAPhaseExplains) {
 
 TEST_F(TwinRaces, AClientThatCameBackLaterExplains) {
   over_http_.calls[7] = trace("a = c", 5200ms);
-  EXPECT_THAT(told(simulated_, over_http_, 50ms), HasSubstr("it began 200ms apart, as clients"));
+  EXPECT_THAT(told(simulated_, over_http_, 50ms), HasSubstr("it began 200ms later over HTTP, and"));
 }
 
 TEST_F(TwinRaces, ALimitThatRunsOutAsTheAnswerComesExplains) {

@@ -50,8 +50,10 @@ RunResult begin_result(const Scenario& scenario, const Policy& policy) {
 void report_engine(const Scenario& scenario, const Engine& engine, RunResult& result) {
   result.unfinished_calls = engine.unfinished();
   if (result.end == RunEnd::deadlock) {
-    result.diagnosis = "nothing is left to happen, but these calls have not ended:\n" +
-                       engine.describe_unfinished(calls_in_diagnosis);
+    result.diagnosis = std::string(result.stage == RunStage::sim
+                                       ? "nothing is left to happen, but these calls have not ended"
+                                       : "long after the last arrival these calls had not ended") +
+                       ":\n" + engine.describe_unfinished(calls_in_diagnosis);
   }
   for (const auto& route : engine.pipeline().routes()) {
     result.routes.push_back(route.name);

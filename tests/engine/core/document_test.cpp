@@ -288,6 +288,29 @@ class TemporaryFile {
   std::string path_;
 };
 
+TEST(Document, OfAFileThatMayHoldKeysOnlyTheMarkedValueIsShown) {
+  const std::string text = R"({"kind" : "connections", "url": "https://x", "a\"b": [1, "two"],
+"n": 12.5, "word": true, "cut": "off)";
+  const auto document = parsed(R"({"kind" : "connections", "url": "https://x", "a\"b": [1, "two"],
+"n": 12.5, "word": true})");
+  const auto line = [&](std::string_view marked) {
+    const auto at = static_cast<std::uint32_t>(document->text().find(marked));
+    const std::string excerpt =
+        document->excerpt({at, at + static_cast<std::uint32_t>(marked.size())}, "");
+    const std::size_t begin = excerpt.find("| ") + 2;
+    return excerpt.substr(begin, excerpt.find('\n', begin) - begin);
+  };
+  EXPECT_EQ(line("\"https://x\""),
+            R"({"kind" : "***********", "url": "https://x", "a\"b": [*, "***"],)");
+  EXPECT_EQ(line("\"url\""), R"({"kind" : "***********", "url": "*********", "a\"b": [*, "***"],)");
+  EXPECT_EQ(line("12.5"), R"("n": 12.5, "word": ****})");
+  EXPECT_EQ(line("\"n\": 12.5, \"word\": true"), R"("n": ****, "word": ****})")
+      << "more than one value";
+  const Errors errors = errors_of(text);
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_THAT(errors.front().excerpt, HasSubstr(R"("n": ****, "word": ****, "cut": "***)"));
+}
+
 TEST(Document, LoadsAFileAndNamesItInMessages) {
   const TemporaryFile good("{\"a\": 1}\n");
   const auto document = Document::load(good.path());

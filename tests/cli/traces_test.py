@@ -122,7 +122,8 @@ class Traces(cli_test.CommandLine):
             result = self.brownout("run", path, *arguments)
             self.assert_code(result, 2)
             self.assertIn(words, result.stderr)
-        self.assert_code(self.brownout("run", path, path, "--trace", out), 2)
+        other = self.write("t.json", scenario())
+        self.assert_code(self.brownout("run", path, other, "--trace", out), 2)
         self.assertEqual([name.name for name in self.folder.glob("out*")], [])
 
     def test_5_for_a_trace_that_cannot_be_written(self):

@@ -58,6 +58,12 @@ void add_attempt(CallStats& stats, const ServedAttempt& attempt, const mock::Pri
   stats.cost_picodollars += static_cast<Wide>(price.output) * attempt.output_tokens;
 }
 
+void size(CallStats& stats, std::size_t models) {
+  stats.served_by_route.resize(models);
+  stats.attempts_by_route.resize(models);
+  stats.in_flight_max_by_route.resize(models);
+}
+
 }  // namespace
 
 ServedRecorder::ServedRecorder(const Scenario& scenario) : scenario_(scenario) {
@@ -76,27 +82,49 @@ ServedRecorder::ServedRecorder(const Scenario& scenario) : scenario_(scenario) {
     result_.routes.push_back(model.name);
     result_.route_targets.push_back(model.full_name);
   }
-  const auto sized = [&](CallStats& stats) {
-    stats.served_by_route.resize(models.size());
-    stats.attempts_by_route.resize(models.size());
-    stats.in_flight_max_by_route.resize(models.size());
-  };
   for (const mock::PhaseSpec& phase : scenario.script.phases) {
     result_.phases.push_back({.name = phase.name,
                               .begins = Instant{} + phase.begin,
                               .ends = Instant{} + phase.until,
                               .stats = {}});
-    sized(result_.phases.back().stats);
+    size(result_.phases.back().stats, models.size());
   }
-  sized(result_.total);
+  size(result_.total, models.size());
+  kept_ = empty();
 }
 
-void ServedRecorder::add(const ServedCall& call, std::size_t phase) {
+ServedRecorder::Tally ServedRecorder::empty() const {
+  Tally tally{.phases = std::vector<CallStats>(scenario_.script.phases.size())};
+  for (CallStats& stats : tally.phases) size(stats, scenario_.script.models.size());
+  return tally;
+}
+
+void ServedRecorder::add(const Tally& from, Tally& to) {
+  to.unfinished += from.unfinished;
+  for (std::size_t i = 0; i < from.phases.size(); ++i) to.phases[i].add(from.phases[i]);
+}
+
+void ServedRecorder::forget(std::string_view session) {
+  const auto found = sessions_.find(session);
+  if (found != sessions_.end()) sessions_.erase(found);
+}
+
+void ServedRecorder::keep(std::string_view session) {
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end()) return;
+  add(found->second, kept_);
+  sessions_.erase(found);
+}
+
+void ServedRecorder::add(std::string_view session, const ServedCall& call, std::size_t phase) {
+  auto found = sessions_.find(session);
+  if (found == sessions_.end()) found = sessions_.emplace(session, empty()).first;
+  Tally& tally = found->second;
   if (call.attempts.back().ended == never) {
-    ++result_.unfinished_calls;
+    ++tally.unfinished;
     return;
   }
-  CallStats& stats = result_.phases[phase].stats;
+  CallStats& stats = tally.phases[phase];
   ++stats.calls;
   for (const ServedAttempt& attempt : call.attempts) {
     add_attempt(stats, attempt, scenario_.script.models[attempt.model].price);
@@ -128,7 +156,13 @@ RunResult ServedRecorder::finish(std::uint64_t seed, Instant ended,
                                  std::vector<std::string>& not_judged) {
   result_.seed = seed;
   result_.ended = ended;
-  for (const PhaseResult& phase : result_.phases) result_.total.add(phase.stats);
+  for (const auto& [session, tally] : sessions_) add(tally, kept_);
+  sessions_.clear();
+  result_.unfinished_calls = kept_.unfinished;
+  for (std::size_t i = 0; i < result_.phases.size(); ++i) {
+    result_.phases[i].stats.add(kept_.phases[i]);
+    result_.total.add(kept_.phases[i]);
+  }
   const std::vector<FaultWindow> windows(result_.routes.size());
   for (const Expectation& expectation : scenario_.expectations) {
     if (is_seen(expectation, result_.routes)) {

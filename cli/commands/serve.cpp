@@ -88,6 +88,24 @@ class JournalFile {
   std::FILE* file_ = nullptr;
 };
 
+// What there is to be judged at the end.
+class Judged final : public mock::http::CallListener {
+ public:
+  explicit Judged(const sim::Scenario& scenario) : recorder_(scenario) {}
+
+  void on_call(std::string_view test, const mock::http::ServedCall& call,
+               std::size_t phase) override {
+    recorder_.add(test, call, phase);
+  }
+  void on_anew(std::string_view test) override { recorder_.forget(test); }
+  void on_end(std::string_view test) override { recorder_.keep(test); }
+
+  sim::ServedRecorder& recorder() { return recorder_; }
+
+ private:
+  sim::ServedRecorder recorder_;
+};
+
 class ServeCommand {
  public:
   explicit ServeCommand(const ServeArguments& arguments)
@@ -97,7 +115,7 @@ class ServeCommand {
     const std::atomic<bool>* const interrupt = watch_interrupts();
     auto scenario = sim::load_scenario(arguments_.path);
     if (!scenario) return print_errors(scenario.error());
-    sim::ServedRecorder recorder(*scenario);
+    Judged judged(*scenario);
     mock::http::ServerOptions options;
     if (auto understood = fill(options, *scenario); !understood) {
       return print_errors(understood.error());
@@ -107,9 +125,7 @@ class ServeCommand {
     if (auto opened = journal.open(arguments_.journal, arguments_.path); !opened) {
       return print_errors(opened.error());
     }
-    options.session.on_call = [&](const mock::http::ServedCall& call, std::size_t phase) {
-      recorder.add(call, phase);
-    };
+    options.session.calls = &judged;
     options.session.on_line = [&](std::string_view line) { journal.write(line); };
     options.on_tick = [&] { journal.flush(); };
 
@@ -117,7 +133,7 @@ class ServeCommand {
     if (!server) return print_errors(server.error());
     introduce(*scenario, options, **server);
     (*server)->run(interrupt, lasts);
-    const ExitCode code = conclude(options, **server, recorder);
+    const ExitCode code = conclude(options, **server, judged.recorder());
     return journal.close() ? code : worse(code, ExitCode::environment);
   }
 
@@ -147,8 +163,12 @@ class ServeCommand {
                  const Server& server) const {
     const std::string url = server.url();
     fmt::print(console_, "serving {} at {}\n", scenario.name, url);
-    fmt::print(console_, "  base URL {}/v1 for OpenAI, {} for Anthropic, {}/azure for Azure\n", url,
-               url, url);
+    fmt::print(console_,
+               "  base URL for OpenAI     {0}/v1\n"
+               "               Anthropic  {0}\n"
+               "               Azure      {0}\n"
+               "               Gemini     {0}\n",
+               url);
     std::string models;
     for (const mock::ModelSpec& model : scenario.script.models) {
       models += (models.empty() ? "" : ", ") + model.name;

@@ -60,20 +60,35 @@ Session::Session(SessionOptions options, std::string test, Duration real_now)
   reset(real_now);
 }
 
+void Session::end() {
+  correlator_->finish();
+  if (options_.calls != nullptr) options_.calls->on_end(test_);
+}
+
 Session::~Session() = default;
 
 void Session::reset(Duration real) {
   origin_real_ = real;
   origin_ = Instant{} + options_.start;
   output_ = DrawFamily(options_.seed, Purpose::output_tokens, "workload");
+  begin_anew();
+  journal_.clear();
+  requests_ = 0;
+  ++resets_;
+}
+
+// Requests under way end in what there was before, and nobody is told of their calls.
+void Session::begin_anew() {
   world_ = std::make_shared<World>(script(), options_.seed);
   injected_.clear();
-  journal_.clear();
-  if (correlator_) correlator_->finish();
+  if (options_.calls != nullptr && correlator_) {
+    correlator_->finish();
+    options_.calls->on_anew(test_);
+  }
   correlator_ = std::make_shared<Correlator>([this](const ServedCall& call) {
-    if (options_.on_call) options_.on_call(call, phase_at(call.attempts.front().arrived));
+    if (options_.calls == nullptr) return;
+    options_.calls->on_call(test_, call, phase_at(call.attempts.front().arrived));
   });
-  requests_ = 0;
 }
 
 void Session::set_seed(std::uint64_t seed, Duration real) {
@@ -110,10 +125,7 @@ std::size_t Session::phase(Duration real) const {
 
 void Session::set_phase(std::size_t phase, Duration real) {
   const Instant begins = Instant{} + script().phases[phase].begin;
-  if (begins < now(real)) {
-    world_ = std::make_shared<World>(script(), options_.seed);
-    injected_.clear();
-  }
+  if (begins < now(real)) begin_anew();
   origin_real_ = real;
   origin_ = begins;
 }
@@ -190,6 +202,7 @@ void Session::arrive(Exchange& exchange, const RequestHead& head, std::string_vi
   exchange.session = shared_from_this();
   exchange.world = world_;
   exchange.correlator = correlator_;
+  exchange.resets = resets_;
   ++under_way_;
   JournalEntry& entry = exchange.entry;
   entry.number = ++requests_;
@@ -345,7 +358,7 @@ void Session::record(Exchange& exchange, Instant now, bool left) {
   std::string line;
   append_line(entry, line);
   if (options_.on_line) options_.on_line(line);
-  journal_.add(std::move(line));
+  if (exchange.resets == resets_) journal_.add(std::move(line));
 }
 
 }  // namespace brownout::mock::http

@@ -26,8 +26,17 @@
 
 namespace brownout::mock::http {
 
-/// A call that is over, and the phase in which its first try arrived.
-using CallSink = std::function<void(const ServedCall&, std::size_t phase)>;
+/// Whoever wants to know what became of calls. `test` names the session ("" is everybody's).
+class CallListener {
+ public:
+  virtual ~CallListener() = default;
+  /// A call is over; `phase` is the one in which its first try arrived.
+  virtual void on_call(std::string_view test, const ServedCall& call, std::size_t phase) = 0;
+  /// The session's provider begins anew: what was told of its calls before is not of this one.
+  virtual void on_anew(std::string_view test) = 0;
+  /// The session has ended, and all its calls were told of.
+  virtual void on_end(std::string_view test) = 0;
+};
 
 struct SessionOptions {
   const Script* script = nullptr;  ///< must outlive the session
@@ -43,7 +52,7 @@ struct SessionOptions {
   SystemTime starts_at{};
 
   const Distribution* output_tokens = nullptr;    ///< lengths of replies; null: 100 tokens each
-  CallSink on_call;                               ///< may be empty
+  CallListener* calls = nullptr;                  ///< must outlive the session; may be null
   std::function<void(std::string_view)> on_line;  ///< gets every line of the journal; may be empty
 };
 
@@ -69,6 +78,7 @@ struct Exchange {
   std::shared_ptr<World> world;            ///< what `plan` counts in
   std::shared_ptr<Correlator> correlator;  ///< what knows its call
   ScriptedProvider* owner = nullptr;       ///< of `plan`; null: the script was not asked
+  std::uint64_t resets = 0;                ///< of the session before it arrived
 };
 
 /// *Threads*: none of its own; one at a time. *Time*: real instants are Durations since any one
@@ -101,9 +111,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   std::size_t phase(Duration real) const;
   /// Moves the clock to the beginning of a phase. Going back begins the provider anew: full
-  /// buckets, no counts. Requires: phase < script().phases.size().
+  /// buckets, no calls, no findings, no injected faults. Requires: phase < script().phases.size().
   void set_phase(std::size_t phase, Duration real);
-  /// Begins provider, counts, journal and clock anew.
+  /// Begins provider, calls, findings, journal and clock anew.
   void reset(Duration real);
   void set_seed(std::uint64_t seed, Duration real);
 
@@ -131,7 +141,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::size_t under_way() const { return under_way_; }
 
   /// No more requests: tells of all calls.
-  void end() { correlator_->finish(); }
+  void end();
 
  private:
   // A fault of the admin API.
@@ -146,6 +156,7 @@ class Session : public std::enable_shared_from_this<Session> {
     Instant until{};
   };
 
+  void begin_anew();
   Instant advance(World& world, Duration real) const;
   void ask(Exchange& exchange, Instant now);
   bool ask_injected(Exchange& exchange, const ProviderRequest& request, Instant now);
@@ -166,6 +177,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<Correlator> correlator_;
   Journal journal_;
   std::uint64_t requests_ = 0;
+  std::uint64_t resets_ = 0;
   std::size_t under_way_ = 0;
 };
 

@@ -46,8 +46,13 @@ class Serving:
             [BROWNOUT, "serve", path, "--port", "0", "--journal", self.journal_path, *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         test.addCleanup(self.process.kill)
-        self.first_line = self.process.stdout.readline()
-        self.port = int(re.search(r":(\d+)$", self.first_line).group(1))
+        self.banner = ""
+        while not re.search("(?m)^  phase ", self.banner):
+            line = self.process.stdout.readline()
+            if not line:
+                break
+            self.banner += line
+        self.port = int(re.search(r"(?m)^serving .*:(\d+)$", self.banner).group(1))
 
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
@@ -125,6 +130,54 @@ class Serve(unittest.TestCase):
 
         server = Serving(self, "--expect")
         self.assertEqual(server.end()[0], 4)  # nobody called
+
+    def test_what_came_before_a_provider_begins_anew_is_not_judged(self):
+        for method, what, body in (("POST", "reset", None), ("POST", "seed", {"seed": 2}),
+                                   ("POST", "phase", {"phase": "calm"})):
+            with self.subTest(what):
+                server = Serving(self, "--expect", "--start", "storm")
+                for _ in range(3):
+                    self.assertEqual(server.chat()[0].status, 500)
+                self.assertEqual(server.admin("GET", "findings")["calls"], 1)
+                server.admin(method, what, body)
+                self.assertEqual(server.admin("GET", "findings")["calls"], 0)
+                server.admin("POST", "phase", {"phase": "calm"})
+                self.assertEqual(server.chat()[0].status, 200)
+                code, out, _ = server.end()
+                self.assertEqual(code, 0, out)
+                self.assertRegex(out, r"PASS +small +with policy of its clients: 2 of 2")
+                self.assertEqual(len(server.journal()), 4)  # the file keeps everything
+
+    def test_what_one_test_begins_anew_is_its_own(self):
+        # Two tests, each with a call that failed; one of them resets.
+        server = Serving(self, "--expect", "--start", "storm", expect=["calls == 1", "failed == 1"])
+        for name in "ab":
+            server.chat(headers={"x-brownout-test": name})
+        server.admin("POST", "reset?test=a")
+        code, out, _ = server.end()
+        self.assertEqual(code, 0, out)
+
+    def test_a_request_under_way_does_not_come_into_the_journal_after_a_reset(self):
+        server = Serving(self)
+        connection = server.connect()
+        body = {"model": "gpt-4", "stream": True, "messages": []}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body),
+                           {**KEY, "x-brownout-output-tokens": "100000"})
+        self.assertTrue(connection.getresponse().readline())
+        self.assertEqual(server.admin("POST", "reset")["under_way"], 1)
+        connection.close()
+        while server.admin("GET", "state")["under_way"] > 0:
+            time.sleep(0.01)
+        get = server.connect()
+        get.request("GET", "/__brownout/journal")
+        self.assertEqual(get.getresponse().read(), b"")
+
+    def test_it_tells_every_kind_of_client_where_to_go(self):
+        server = Serving(self)
+        url = f"http://127.0.0.1:{server.port}"
+        for client, base in (("OpenAI", url + "/v1"), ("Anthropic", url), ("Azure", url),
+                             ("Gemini", url)):
+            self.assertRegex(server.banner, rf"(?m)^ .* {client} +{re.escape(base)}$")
 
     def test_what_only_a_client_can_know_is_listed_and_not_judged(self):
         server = Serving(self, "--expect", expect=["calls >= 1", "hedges == 0"])

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <memory>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -150,7 +151,7 @@ class Serving {
  public:
   explicit Serving(Server& server)
       : server_(server), thread_([this] {
-          server_.run();
+          std::ignore = server_.run();
           worked_ = time_worked();
         }) {}
   Serving(const Serving&) = delete;

@@ -34,6 +34,7 @@ struct ServeArguments {
   std::string path;
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
+  std::optional<std::uint16_t> admin_port;
   double speed = 1;
   std::string start;
   std::optional<std::uint64_t> seed;
@@ -132,8 +133,9 @@ class ServeCommand {
     auto server = Server::listen(options);
     if (!server) return print_errors(server.error());
     introduce(*scenario, options, **server);
-    (*server)->run(interrupt, lasts);
-    const ExitCode code = conclude(options, **server, judged.recorder());
+    const auto ran = (*server)->run(interrupt, lasts);
+    ExitCode code = conclude(options, **server, judged.recorder());
+    if (!ran) code = worse(code, print_errors(ran.error()));
     return journal.close() ? code : worse(code, ExitCode::environment);
   }
 
@@ -142,6 +144,7 @@ class ServeCommand {
     options.scenario = scenario.name;
     options.host = arguments_.host;
     options.port = arguments_.port;
+    options.admin_port = arguments_.admin_port;
     options.session.script = &scenario.script;
     options.session.seed = arguments_.seed.value_or(scenario.seed);
     options.session.speed = arguments_.speed;
@@ -176,7 +179,10 @@ class ServeCommand {
     fmt::print(console_, "  models {}; any key will do\n", models);
     fmt::print(console_, "  phase {}, seed {}; {}/__brownout/state tells more\n",
                server.session().script().phases[phase_at(scenario, options.session.start)].name,
-               options.session.seed, url);
+               options.session.seed, server.admin_url());
+    if (arguments_.admin_port) {
+      fmt::print(console_, "  while all models refuse connections, so does the port\n");
+    }
     if (arguments_.speed != 1) {
       fmt::print(console_,
                  "  {} times as fast: phases, limits, delays and retry hints are; the clients' own "
@@ -245,6 +251,11 @@ void add_serve(CLI::App& program, Request& request) {
       "serve", "Play a scenario's provider on a local port, for clients in any language");
   command->add_option("SCENARIO", arguments->path, "Scenario file")->required();
   command->add_option("--port", arguments->port, "Port to listen at; 0 takes a free one (8080)")
+      ->type_name("N");
+  command
+      ->add_option("--admin-port", arguments->admin_port,
+                   "Port for the admin API alone, so that outages can refuse connections; 0 takes "
+                   "a free one")
       ->type_name("N");
   command
       ->add_option("--host", arguments->host,

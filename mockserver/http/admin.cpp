@@ -38,7 +38,8 @@ class Admin {
       : head_(head), text_(body), session_(session), state_(state), real_(real) {}
 
   AdminReply answer() {
-    const std::string_view what = std::string_view(head_.path).substr(prefix.size());
+    const std::string_view path = head_.path;
+    const std::string_view what = is_admin(path) ? path.substr(prefix.size()) : "";
     for (const Resource& resource : resources) {
       if (resource.name != what && !(resource.has_number && what.starts_with(resource.name))) {
         continue;
@@ -103,7 +104,7 @@ class Admin {
     json["server"] = {{"connections", state_.connections},  {"accepted", state_.counts.connections},
                       {"requests", state_.counts.requests}, {"shed", state_.counts.shed},
                       {"evicted", state_.counts.evicted},   {"malformed", state_.counts.malformed},
-                      {"sessions", state_.sessions}};
+                      {"sessions", state_.sessions},        {"refusing", state_.is_refusing}};
     return told(json);
   }
 

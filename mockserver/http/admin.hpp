@@ -24,11 +24,12 @@ struct ServerState {
   ServerCounts counts;
   std::size_t connections = 0;  ///< open now
   std::size_t sessions = 0;
+  bool is_refusing = false;  ///< connections: an outage of every model
 };
 
 bool is_admin(std::string_view path);
 
-/// Answers a request to the admin API about `session`. Requires: is_admin(head.path).
+/// Answers a request to the admin API about `session`, whatever its path.
 AdminReply administer(const RequestHead& head, std::string_view body, Session& session,
                       const ServerState& state, Duration real_now);
 

@@ -25,6 +25,7 @@ struct Connection {
 
   std::uint64_t id = 0;
   Descriptor socket;
+  bool is_admin = false;  ///< came in at the admin API's own port
   State state = State::head;
 
   std::string input;

@@ -31,9 +31,10 @@ SessionOptions& dated(SessionOptions& options) {
 
 }  // namespace
 
-Loop::Loop(ServerOptions options, Listener listener)
+Loop::Loop(ServerOptions options, Listener listener, std::optional<Listener> admin)
     : options_(std::move(options)),
       listener_(std::move(listener)),
+      admin_(std::move(admin)),
       now_(real_now()),
       everybody_(std::make_shared<Session>(dated(options_.session), "", now_)) {
   const std::size_t files = raise_file_limit();
@@ -43,9 +44,11 @@ Loop::Loop(ServerOptions options, Listener listener)
 }
 
 Result<void> Loop::open() {
-  auto opened = poller_.open();
-  if (opened) poller_.add(listener_.socket.get(), EPOLLIN, listener_tag);
-  return opened;
+  if (auto opened = poller_.open(); !opened) return opened;
+  poller_.add(listener_.socket.get(), EPOLLIN, listener_tag);
+  if (admin_) poller_.add(admin_->socket.get(), EPOLLIN, admin_tag);
+  mind_the_door();
+  return door_;
 }
 
 void Loop::stop() {
@@ -53,15 +56,16 @@ void Loop::stop() {
   poller_.wake();
 }
 
-void Loop::run(const std::atomic<bool>* interrupt, Duration lasts) {
+Result<void> Loop::run(const std::atomic<bool>* interrupt, Duration lasts) {
   std::array<epoll_event, 512> room{};
   const Duration ends = lasts == forever ? forever : real_now() + scaled(lasts);
   const auto is_over = [&] {
-    return stopping_ || (interrupt != nullptr && *interrupt) || now_ >= ends;
+    return stopping_ || (interrupt != nullptr && *interrupt) || now_ >= ends || !door_;
   };
   next_sweep_ = real_now();
   for (now_ = real_now(); !is_over(); now_ = real_now()) {
-    Duration until = std::min(next_sweep_, ends);
+    mind_the_door();
+    Duration until = std::min({next_sweep_, ends, admin_ ? refusal_known_ : forever});
     if (!timers_.empty()) until = std::min(until, timers_.top().due);
     const auto events = poller_.wait(room, ahead_.empty() ? until - now_ : Duration{0});
     now_ = real_now();
@@ -71,7 +75,9 @@ void Loop::run(const std::atomic<bool>* interrupt, Duration lasts) {
       if (tag == Poller::wake_tag) {
         poller_.take_wake();
       } else if (tag == listener_tag) {
-        accept_all();
+        accept_all(listener_);
+      } else if (tag == admin_tag) {
+        accept_all(*admin_);
       } else if (Connection* connection = find(tag)) {
         on_event(*connection, event.events);
       }
@@ -82,6 +88,7 @@ void Loop::run(const std::atomic<bool>* interrupt, Duration lasts) {
     if (now_ >= next_sweep_) sweep();
   }
   shut_down();
+  return door_;
 }
 
 void Loop::run_timers() {
@@ -140,6 +147,7 @@ void Loop::shut_down() {
   everybody_->end();
   for (const std::string& name : tests_used_) tests_.find(name)->second.session->end();
   listener_.socket.close();
+  if (admin_) admin_->socket.close();
 }
 
 // Time
@@ -171,10 +179,22 @@ void Loop::on_timeout(Connection& connection) {
 
 // Connections
 
-void Loop::accept_all() {
+// Which model a connection is for shows only in its request: a connection can be refused when all
+// models are.
+void Loop::mind_the_door() {
+  if (!admin_ || now_ < refusal_known_) return;
+  const Session::Refusal refusal = everybody_->refusal(now_);
+  refusal_known_ = refusal.until;
+  if (refusal.is_total == is_refusing_) return;
+  is_refusing_ = refusal.is_total;
+  door_ = is_refusing_ ? stop_listening(listener_) : listen_again(listener_);
+  if (!is_refusing_ && door_) poller_.add(listener_.socket.get(), EPOLLIN, listener_tag);
+}
+
+void Loop::accept_all(const Listener& listener) {
   for (int i = 0; i < most_accepted_at_once; ++i) {
     Descriptor socket(
-        ::accept4(listener_.socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        ::accept4(listener.socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.is_open()) {
       // No more files: somebody has to go before the next can come.
       if ((errno == EMFILE || errno == ENFILE) && evict()) continue;
@@ -184,8 +204,10 @@ void Loop::accept_all() {
     if (open_ >= ceiling_ && !evict()) {
       shed(std::move(socket));
     } else {
+      Connection& connection = open(std::move(socket));
+      connection.is_admin = &listener != &listener_;
       // Most clients have sent their request by now.
-      receive(open(std::move(socket)));
+      receive(connection);
     }
   }
 }

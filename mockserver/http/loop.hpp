@@ -8,6 +8,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@
 namespace brownout::mock::http {
 
 inline constexpr std::uint64_t listener_tag = Poller::wake_tag - 1;
+inline constexpr std::uint64_t admin_tag = Poller::wake_tag - 2;
 /// How long a client that was told goodbye may take to close.
 inline constexpr Duration linger_time = std::chrono::seconds{2};
 /// What a client may send ahead while its last request is answered.
@@ -32,16 +34,17 @@ inline constexpr std::size_t most_ahead = 64 * 1024;
 /// find() first.
 class Loop {
  public:
-  Loop(ServerOptions options, Listener listener);
+  Loop(ServerOptions options, Listener listener, std::optional<Listener> admin);
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
   /// Errors: environment.
   Result<void> open();
-  void run(const std::atomic<bool>* interrupt, Duration lasts);
+  Result<void> run(const std::atomic<bool>* interrupt, Duration lasts);
   void stop();
 
   const Listener& listener() const { return listener_; }
+  const Listener& admin_listener() const { return admin_ ? *admin_ : listener_; }
   const ServerCounts& counts() const { return counts_; }
   const Session& everybody() const { return *everybody_; }
   Instant ended_at() const { return everybody_->now(now_); }
@@ -58,7 +61,8 @@ class Loop {
   };
 
   // Connections
-  void accept_all();
+  void accept_all(const Listener& listener);
+  void mind_the_door();
   Connection& open(Descriptor socket);
   void shed(Descriptor socket);
   bool evict();
@@ -104,6 +108,10 @@ class Loop {
 
   ServerOptions options_;
   Listener listener_;
+  std::optional<Listener> admin_;
+  bool is_refusing_ = false;  // listener_ is bound, and does not listen
+  Duration refusal_known_{};  // until when
+  Result<void> door_;         // an error ends the loop
   Poller poller_;
   Duration now_;
   std::atomic<bool> stopping_{false};

@@ -148,13 +148,18 @@ void Loop::answer(Connection& connection) {
   set_idle(connection, false);
   connection.timeout = forever;
   Session& session = session_of(connection.head);
-  if (!is_admin(connection.head.path)) return ask(connection, session);
+  const bool administers = admin_ ? connection.is_admin : is_admin(connection.head.path);
+  if (!administers) return ask(connection, session);
   const ServerState state{.scenario = options_.scenario,
                           .counts = counts_,
                           .connections = open_,
-                          .sessions = tests_.size() + 1};
+                          .sessions = tests_.size() + 1,
+                          .is_refusing = is_refusing_};
   const AdminReply reply =
       administer(connection.head, connection.body.body(), session, state, now_);
+  // Before the client hears of it.
+  refusal_known_ = Duration{0};
+  mind_the_door();
   connection.output += plain_answer(reply, connection.head.keep_alive);
   connection.ending = connection.head.keep_alive ? Ending::keep_alive : Ending::close;
   connection.state = State::draining;

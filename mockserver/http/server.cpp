@@ -11,7 +11,13 @@ Server::~Server() = default;
 Result<std::unique_ptr<Server>> Server::listen(ServerOptions options) {
   auto listener = listen_at(options.host, options.port);
   if (!listener) return tl::unexpected(std::move(listener.error()));
-  auto loop = std::make_unique<Loop>(std::move(options), std::move(*listener));
+  std::optional<Listener> admin;
+  if (options.admin_port) {
+    auto opened = listen_at(options.host, *options.admin_port);
+    if (!opened) return tl::unexpected(std::move(opened.error()));
+    admin = std::move(*opened);
+  }
+  auto loop = std::make_unique<Loop>(std::move(options), std::move(*listener), std::move(admin));
   if (auto opened = loop->open(); !opened) return tl::unexpected(std::move(opened.error()));
   return std::unique_ptr<Server>(new Server(std::move(loop)));
 }
@@ -22,8 +28,11 @@ std::uint16_t Server::port() const {
 std::string Server::url() const {
   return loop_->listener().url;
 }
-void Server::run(const std::atomic<bool>* interrupt, Duration lasts) {
-  loop_->run(interrupt, lasts);
+std::string Server::admin_url() const {
+  return loop_->admin_listener().url;
+}
+Result<void> Server::run(const std::atomic<bool>* interrupt, Duration lasts) {
+  return loop_->run(interrupt, lasts);
 }
 void Server::stop() {
   loop_->stop();

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,12 @@ struct ServerOptions {
   std::string scenario;            ///< its name, for the admin API
   std::string host = "127.0.0.1";  ///< IPv4 or IPv6 address to bind
   std::uint16_t port = 0;          ///< 0: any free one
+
+  /// A port for the admin API alone, which the other then does not have; 0: any free one. With it,
+  /// `port` refuses connections as long as the script (and the faults injected into everybody's
+  /// session) refuses every model; connections that are there go on. Absent: nobody is refused a
+  /// connection, as the admin API could not be reached; what is refused is reset once it is read.
+  std::optional<std::uint16_t> admin_port{};
   SessionOptions session;
   ServerLimits limits;
   std::function<void()> on_tick;  ///< called ten times a second; may be empty
@@ -67,11 +74,14 @@ class Server {
   std::uint16_t port() const;
   /// "http://127.0.0.1:8080"
   std::string url() const;
+  /// Where the admin API is: url(), unless it has a port of its own.
+  std::string admin_url() const;
 
   /// Serves until stop(), until `*interrupt` becomes true (looked at after every signal and ten
   /// times a second), or until `lasts` of scenario time have passed. Replies under way are broken
-  /// off, journalled as such, and every session is told that no more requests come.
-  void run(const std::atomic<bool>* interrupt = nullptr, Duration lasts = forever);
+  /// off, journalled as such, and every session is told that no more requests come. Errors:
+  /// environment (with `admin_port`, another program has taken the port during an outage).
+  Result<void> run(const std::atomic<bool>* interrupt = nullptr, Duration lasts = forever);
   void stop();
 
   /// After run(), or from the thread of run().

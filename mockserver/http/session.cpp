@@ -157,9 +157,12 @@ bool Session::revert(std::uint64_t number) {
   return std::erase_if(injected_, [&](const auto& one) { return one->number == number; }) > 0;
 }
 
+void Session::drop_expired(Instant now) {
+  std::erase_if(injected_, [&](const auto& one) { return one->until <= now; });
+}
+
 std::vector<Session::Injected> Session::injected(Duration real) {
-  const Instant at = now(real);
-  std::erase_if(injected_, [&](const auto& one) { return one->until <= at; });
+  drop_expired(now(real));
   std::vector<Injected> list;
   for (const auto& one : injected_) {
     list.push_back(
@@ -171,7 +174,7 @@ std::vector<Session::Injected> Session::injected(Duration real) {
 // What an injected fault makes of a request is planned by a provider of its own, which has the same
 // models without limits; what it does not hit goes on to the script.
 bool Session::ask_injected(Exchange& exchange, const ProviderRequest& request, Instant now) {
-  std::erase_if(injected_, [&](const auto& one) { return one->until <= now; });
+  drop_expired(now);
   for (const auto& one : injected_) {
     const std::uint64_t before = injected_by(one->provider);
     const Arrival arrival = one->provider.arrive(request, Instant{} + (now - one->from));
@@ -184,6 +187,38 @@ bool Session::ask_injected(Exchange& exchange, const ProviderRequest& request, I
     return true;
   }
   return false;
+}
+
+// Injected faults are asked before the script, as ask_injected() does. `until` comes down to when
+// the answer may change.
+Fate Session::fate(ModelId model, Instant now, Instant& until) const {
+  const auto asked = [&](const PhaseSpec& phase, Instant begin) {
+    const Foresight found = foresee(phase, model, now - begin);
+    until = std::min(until, after(begin, found.until));
+    return found.fate;
+  };
+  for (const auto& one : injected_) {
+    until = std::min(until, one->until);
+    const Fate fate = asked(one->script.phases.front(), one->from);
+    if (fate != Fate::undecided) return fate;
+  }
+  const PhaseSpec& phase = script().phases[phase_at(now)];
+  return asked(phase, Instant{} + phase.begin);
+}
+
+Session::Refusal Session::refusal(Duration real) {
+  const Instant at = now(real);
+  drop_expired(at);
+  Instant until = never;
+  Refusal refusal{.is_total = true};
+  for (std::size_t i = 0; refusal.is_total && i < script().models.size(); ++i) {
+    refusal.is_total = fate(static_cast<ModelId>(i), at, until) == Fate::refused;
+  }
+  if (until == never) return refusal;
+  // Rounded up: a moment too early would find nothing changed.
+  const double wait = std::ceil(static_cast<double>((until - at).count()) / options_.speed);
+  refusal.until = real + Duration{static_cast<std::int64_t>(std::min(wait, 4e18)) + 1};
+  return refusal;
 }
 
 // Requests

@@ -17,6 +17,7 @@
 #include "engine/core/result.hpp"
 #include "engine/core/time.hpp"
 #include "mockserver/distribution.hpp"
+#include "mockserver/foresight.hpp"
 #include "mockserver/http/api_request.hpp"
 #include "mockserver/http/correlator.hpp"
 #include "mockserver/http/journal.hpp"
@@ -133,6 +134,14 @@ class Session : public std::enable_shared_from_this<Session> {
   };
   std::vector<Injected> injected(Duration real);
 
+  /// Whether connections are refused, whatever their requests are: script and injected faults
+  /// refuse every model. Known until `until` (real), unless the admin API changes something.
+  struct Refusal {
+    bool is_total = false;
+    Duration until = forever;
+  };
+  Refusal refusal(Duration real);
+
   const Script& script() const { return *options_.script; }
   const ScriptedProvider& provider() const;
   const Journal& journal() const { return journal_; }
@@ -157,6 +166,8 @@ class Session : public std::enable_shared_from_this<Session> {
   };
 
   void begin_anew();
+  void drop_expired(Instant now);
+  Fate fate(ModelId model, Instant now, Instant& until) const;
   Instant advance(World& world, Duration real) const;
   void ask(Exchange& exchange, Instant now);
   bool ask_injected(Exchange& exchange, const ProviderRequest& request, Instant now);

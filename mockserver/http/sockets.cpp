@@ -60,6 +60,24 @@ tl::unexpected<Errors> failed(const std::string& what) {
   return fail(ErrorKind::environment, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
+std::string place(const std::string& host, std::uint16_t port) {
+  return fmt::format("cannot listen at {} port {}", host, port);
+}
+
+// A socket that has the address, and does not listen.
+Result<Descriptor> bind_to(const Address& address, const std::string& what) {
+  Descriptor socket(
+      ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.is_open()) return failed(what);
+  const int yes = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) !=
+      0) {
+    return failed(what);
+  }
+  return socket;
+}
+
 Moved moved_nothing() {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? Moved::nothing_yet
                                                                    : Moved::ended;
@@ -79,22 +97,30 @@ Result<Listener> listen_at(const std::string& host, std::uint16_t port) {
         ErrorKind::environment,
         fmt::format("\"{}\" is not an address to listen at, such as 127.0.0.1 or ::1", host));
   }
-  const int family = address.storage.ss_family;
-  Descriptor socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const std::string what = fmt::format("cannot listen at {} port {}", host, port);
-  if (!socket.is_open()) return failed(what);
-  const int yes = 1;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) !=
-          0 ||
-      ::listen(socket.get(), backlog) != 0) {
-    return failed(what);
-  }
-  Listener listener{.socket = std::move(socket), .port = 0, .url = {}};
+  auto socket = bind_to(address, place(host, port));
+  if (!socket) return tl::unexpected(std::move(socket.error()));
+  if (::listen(socket->get(), backlog) != 0) return failed(place(host, port));
+  Listener listener{.socket = std::move(*socket), .host = host, .port = 0, .url = {}};
   listener.port = port_of(listener.socket.get());
-  listener.url = family == AF_INET6 ? fmt::format("http://[{}]:{}", host, listener.port)
-                                    : fmt::format("http://{}:{}", host, listener.port);
+  const bool v6 = address.storage.ss_family == AF_INET6;
+  listener.url = v6 ? fmt::format("http://[{}]:{}", host, listener.port)
+                    : fmt::format("http://{}:{}", host, listener.port);
   return listener;
+}
+
+Result<void> stop_listening(Listener& listener) {
+  Address address;
+  parse_address(listener.host, listener.port, address);
+  listener.socket.close();
+  auto socket = bind_to(address, place(listener.host, listener.port) + " again");
+  if (!socket) return tl::unexpected(std::move(socket.error()));
+  listener.socket = std::move(*socket);
+  return {};
+}
+
+Result<void> listen_again(Listener& listener) {
+  if (::listen(listener.socket.get(), backlog) == 0) return {};
+  return failed(place(listener.host, listener.port) + " again");
 }
 
 std::size_t raise_file_limit() {

@@ -37,6 +37,7 @@ class Descriptor {
 /// A listening socket, its address and its port.
 struct Listener {
   Descriptor socket;
+  std::string host;
   std::uint16_t port = 0;
   std::string url;
 };
@@ -44,6 +45,13 @@ struct Listener {
 /// Binds a numeric address, or "localhost", and listens with as long a backlog as the system
 /// grants. Errors: environment.
 Result<Listener> listen_at(const std::string& host, std::uint16_t port);
+
+/// Closes the socket, which refuses whoever connects, and keeps hold of the port as far as that is
+/// possible: programs that ask for addresses in use (SO_REUSEADDR) can still take it. Errors:
+/// environment.
+Result<void> stop_listening(Listener& listener);
+/// Listens again at the same port. Errors: environment (another program has taken it).
+Result<void> listen_again(Listener& listener);
 
 /// Who may open how many files: raises the process's soft limit to its hard one, and returns it.
 std::size_t raise_file_limit();

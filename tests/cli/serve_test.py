@@ -4,11 +4,13 @@
 usage: serve_test.py BROWNOUT        from the root of the repository
 """
 
+import errno
 import http.client
 import json
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -53,9 +55,10 @@ class Serving:
                 break
             self.banner += line
         self.port = int(re.search(r"(?m)^serving .*:(\d+)$", self.banner).group(1))
+        self.admin_port = int(re.search(r":(\d+)/__brownout", self.banner).group(1))
 
-    def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+    def connect(self, port=None):
+        return http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE)
 
     def chat(self, text="hi", connection=None, headers={}, **members):
         connection = connection or self.connect()
@@ -65,9 +68,26 @@ class Serving:
         return reply, reply.read()
 
     def admin(self, method, what, body=None):
-        connection = self.connect()
+        connection = self.connect(self.admin_port)
         connection.request(method, "/__brownout/" + what, body and json.dumps(body))
         return json.loads(connection.getresponse().read())
+
+    def curl(self):
+        """What curl exits with: 7 cannot connect, 52 empty reply, 56 reset."""
+        return subprocess.run(
+            ["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{self.port}/v1/chat/completions",
+             "-H", "authorization: Bearer k", "-d", '{"model":"gpt-4","messages":[]}'],
+            timeout=PATIENCE).returncode
+
+    def refuses(self):
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", self.port)) == errno.ECONNREFUSED
+
+    def wait_until(self, test, what):
+        patience = time.monotonic() + PATIENCE
+        while not what():
+            test.assertLess(time.monotonic(), patience)
+            time.sleep(0.005)
 
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)
@@ -277,6 +297,122 @@ class Serve(unittest.TestCase):
         server = Serving(self, "--host", "0.0.0.0")
         _, _, err = server.end()
         self.assertIn("warning: listening at 0.0.0.0", err)
+
+
+OUTAGE = [{"on": "*", "outage": True}]
+THREE = {"timeline": [{"phase": "calm", "until": "1m"},
+                      {"phase": "down", "until": "2m", "faults": OUTAGE},
+                      {"phase": "up", "until": "3m"}], "duration": "3m"}
+
+
+class BeforeAccept(unittest.TestCase):
+    def test_an_outage_of_every_model_refuses_connections(self):
+        server = Serving(self, "--admin-port", "0", **THREE)
+        self.assertNotEqual(server.port, server.admin_port)
+        self.assertEqual(server.curl(), 0)
+        for _ in range(3):
+            server.admin("POST", "phase", {"phase": "down"})
+            self.assertTrue(server.refuses())
+            self.assertEqual(server.curl(), 7)
+            self.assertTrue(server.admin("GET", "state")["server"]["refusing"])
+            server.admin("POST", "phase", {"phase": "up"})
+            self.assertFalse(server.refuses())
+            self.assertEqual(server.curl(), 0)
+        self.assertEqual(server.end()[0], 0)
+        self.assertEqual([entry["decision"]["outcome"] for entry in server.journal()],
+                         ["success"] * 4)  # nobody has seen the refused ones
+
+    def test_the_clock_closes_and_opens_the_port(self):
+        server = Serving(self, "--admin-port", "0", "--speed", "60", **THREE)
+        self.assertFalse(server.refuses())
+        server.wait_until(self, server.refuses)
+        self.assertEqual(server.admin("GET", "state")["phase"], "down")
+        server.wait_until(self, lambda: not server.refuses())
+        self.assertEqual(server.admin("GET", "state")["phase"], "up")
+        self.assertEqual(server.curl(), 0)
+
+    def test_a_flapping_outage_does_so_again_and_again(self):
+        flap = {"flap": {"on": "10s", "off": "10s"}}
+        server = Serving(self, "--admin-port", "0", "--speed", "100", timeline=[
+            {"phase": "all", "until": "2m", "faults": [{**OUTAGE[0], "share": flap}]}])
+        for _ in range(3):
+            server.wait_until(self, server.refuses)
+            server.wait_until(self, lambda: not server.refuses())
+
+    def test_it_can_begin_with_the_outage(self):
+        server = Serving(self, "--admin-port", "0", "--start", "down", **THREE)
+        self.assertEqual(server.curl(), 7)
+
+    def test_an_injected_outage_ends_by_itself_or_is_taken_back(self):
+        server = Serving(self, "--admin-port", "0", "--speed", "10")
+        server.admin("POST", "faults", {"fault": {"on": "*", "wire": "refuse"}, "for": "10s"})
+        self.assertTrue(server.refuses())
+        server.wait_until(self, lambda: not server.refuses())
+        self.assertEqual(server.curl(), 0)
+        server.admin("POST", "faults", {"fault": OUTAGE[0], "for": "1h"})
+        self.assertTrue(server.refuses())
+        server.admin("DELETE", "faults")
+        self.assertEqual(server.curl(), 0)
+        server.admin("POST", "faults", {"fault": OUTAGE[0], "for": "1h"})
+        server.admin("POST", "reset")
+        self.assertEqual(server.curl(), 0)
+
+    def test_a_connection_that_is_there_goes_on_and_is_reset(self):
+        server = Serving(self, "--admin-port", "0", **THREE)
+        kept = server.connect()
+        self.assertEqual(server.chat(connection=kept)[0].status, 200)
+        server.admin("POST", "phase", {"phase": "down"})
+        self.assertTrue(server.refuses())
+        with self.assertRaises(ConnectionError):
+            kept.request("POST", "/v1/chat/completions", '{"model":"gpt-4","messages":[]}', KEY)
+            kept.getresponse()
+        server.end()
+        self.assertEqual(server.journal()[-1]["closed_by"], "server_reset")
+
+    def test_who_could_still_be_answered_is_let_in(self):
+        model = scenario()["providers"]["openai"]["models"]["gpt-4"]
+        two = {"openai": {"dialect": "openai", "models": {"gpt-4": model, "gpt-5": model}}}
+        for faults in ([{"on": "openai/gpt-4", "outage": True}],
+                       [{"on": "*", "outage": True, "share": 0.999}],
+                       [{"on": "*", "outage": True, "first": 9}],
+                       [{"on": "*", "sequence": ["success"]}, *OUTAGE],
+                       [{"on": "*", "wire": "reset", "at": "after_accept"}]):
+            with self.subTest(faults):
+                server = Serving(self, "--admin-port", "0", providers=two, timeline=[
+                    {"phase": "all", "until": "2m", "faults": faults}])
+                self.assertFalse(server.refuses())
+                server.end()
+
+    def test_without_a_port_for_the_admin_api_it_is_reset_once_it_is_read(self):
+        server = Serving(self, "--start", "down", **THREE)
+        self.assertEqual(server.curl(), 56)
+        self.assertFalse(server.admin("GET", "state")["server"]["refusing"])
+
+    def test_the_admin_api_is_at_its_port_alone(self):
+        server = Serving(self, "--admin-port", "0")
+        connection = server.connect()
+        connection.request("GET", "/__brownout/state", headers=KEY)
+        self.assertEqual(connection.getresponse().status, 404)
+        connection = server.connect(server.admin_port)
+        connection.request("POST", "/v1/chat/completions", "{}", KEY)
+        reply = connection.getresponse()
+        self.assertEqual(reply.status, 404)
+        self.assertIn(b"GET /__brownout/state", reply.read())
+
+    def test_a_port_that_is_taken_meanwhile_ends_it(self):
+        server = Serving(self, "--admin-port", "0", "--start", "down", **THREE)
+        with socket.socket() as thief:
+            with self.assertRaises(OSError):
+                thief.bind(("127.0.0.1", server.port))  # it is held, as far as that goes
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            thief.bind(("127.0.0.1", server.port))
+            thief.listen()
+            connection = server.connect(server.admin_port)
+            connection.request("POST", "/__brownout/phase", '{"phase": "up"}')
+            code, out, err = server.wait()
+        self.assertEqual(code, 5)
+        self.assertRegex(err, "cannot listen at 127.0.0.1 port .* again: Address already in use")
+        self.assertIn("served 0 requests", out)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <optional>
 
+#include "mockserver/wire_point_reader.hpp"
+
 namespace brownout::mock {
 namespace {
 
@@ -130,6 +132,7 @@ class FaultReader {
     read_at();
     read_after_limits();
     object_.finish();
+    complete_sequence();
     return std::move(fault_);
   }
 
@@ -170,7 +173,7 @@ class FaultReader {
     } else if (chosen_key == "latency") {
       read_latency(*chosen);
     } else if (chosen_key == "wire") {
-      read_wire(*chosen);
+      read_wire(*chosen, fault_);
     } else {
       read_sequence(*chosen);
     }
@@ -196,12 +199,12 @@ class FaultReader {
     }
   }
 
-  void read_wire(const Node& node) {
-    fault_.effect = FaultEffect::wire;
+  void read_wire(const Node& node, FaultAction& action) {
+    action.effect = FaultEffect::wire;
     std::size_t word = 0;
     if (!read_word(node, problems_, wire_words(), word)) return;
-    fault_.wire = static_cast<WireWord>(word + 1);
-    fault_.kind = OutcomeKind::success;
+    action.wire = static_cast<WireWord>(word + 1);
+    action.kind = OutcomeKind::success;
   }
 
   void read_latency(const Node& node) {
@@ -224,11 +227,40 @@ class FaultReader {
     std::vector<std::string_view> words = provider_failures();
     words.insert(words.begin(), "success");
     const bool is_array = read_array(node, problems_, [&](const Node& item) {
-      std::size_t word = 0;
-      if (!read_word(item, problems_, words, word)) return;
-      fault_.sequence.push_back(*parse_outcome_kind(words[word]));
+      FaultAction action;
+      if (item.type == Node::Type::object) {
+        read_wire_entry(item, action);
+      } else {
+        std::size_t word = 0;
+        if (!read_word(item, problems_, words, word)) return;
+        action.kind = *parse_outcome_kind(words[word]);
+      }
+      fault_.sequence.push_back(action);
     });
     if (is_array && node.items.empty()) refuse(node, "a sequence needs at least one entry");
+  }
+
+  // {"wire": WORD, "at": POINT} among the outcomes of a sequence.
+  void read_wire_entry(const Node& node, FaultAction& action) {
+    ObjectReader object(node, problems_);
+    object.required("wire", [&](const Node& value) { read_wire(value, action); });
+    const Node* at = object.optional("at");
+    object.finish();
+    // An unknown word has been complained about already.
+    if (at == nullptr || action.wire == WireWord::none) return;
+    const std::uint8_t places = wire_rule(action.wire).places;
+    if (places == 0) return refuse(*at, "\"at\" has no effect on this fault");
+    WirePoint point;
+    if (read_wire_point(*at, places, problems_, point)) action.at = point;
+  }
+
+  // What is said once for all entries.
+  void complete_sequence() {
+    for (FaultAction& action : fault_.sequence) {
+      action.retry_after = fault_.retry_after;
+      action.should_retry = fault_.should_retry;
+      action.after_share = fault_.after_share;
+    }
   }
 
   void read_trigger() {
@@ -319,8 +351,7 @@ class FaultReader {
         fault_.status = static_cast<std::uint16_t>(status);
       }
     }
-    const bool answers = std::any_of(fault_.sequence.begin(), fault_.sequence.end(), is_answer) ||
-                         (is_error_ && is_answer(fault_.kind));
+    const bool answers = in_sequence(is_answer) || (is_error_ && is_answer(fault_.kind));
     const auto header = [&](std::string_view key) {
       const Node* node = object_.optional(key);
       if (node == nullptr || answers) return node;
@@ -338,11 +369,18 @@ class FaultReader {
     }
   }
 
+  // Whether an entry of the sequence is such an error.
+  template <typename Test>
+  bool in_sequence(const Test& test) const {
+    return std::any_of(fault_.sequence.begin(), fault_.sequence.end(),
+                       [&](const FaultAction& action) { return test(action.kind); });
+  }
+
   void read_after_share() {
     const Node* node = object_.optional("after_share");
     if (node == nullptr) return;
-    const bool truncates = std::find(fault_.sequence.begin(), fault_.sequence.end(),
-                                     OutcomeKind::stream_truncated) != fault_.sequence.end();
+    const bool truncates =
+        in_sequence([](OutcomeKind kind) { return kind == OutcomeKind::stream_truncated; });
     if (is_error_ && fault_.kind == OutcomeKind::connection) {
       refuse(*node, "a connection fails before the reply begins",
              "for a reply that breaks off: \"error\": \"stream_truncated\"");
@@ -382,7 +420,8 @@ class FaultReader {
       return;
     }
     WirePoint point;
-    if (!read_point(*node, wire ? wire_rule(fault_.wire).places : error_places, point)) return;
+    const std::uint8_t places = wire ? wire_rule(fault_.wire).places : error_places;
+    if (!read_wire_point(*node, places, problems_, point)) return;
     if (fault_.mid_stream) {
       refuse(*node, "a fault has either \"after_share\" or \"at\"");
       return;
@@ -391,62 +430,19 @@ class FaultReader {
     fault_.mid_stream = is_error_;
   }
 
-  bool read_point(const Node& node, std::uint8_t allowed, WirePoint& point) {
-    std::vector<std::string_view> words;
-    std::vector<std::string_view> counts;
-    for (std::size_t i = 0; i < wire_place_count; ++i) {
-      if ((allowed >> i & 1U) == 0) continue;
-      (takes_amount(static_cast<WirePoint::Place>(i)) ? counts : words).push_back(wire_places()[i]);
-    }
-    if (node.type == Node::Type::object && !counts.empty()) return read_count(node, counts, point);
-    if (words.empty()) {
-      refuse(node, fmt::format("expected an object but found {}", describe(node.type)),
-             fmt::format("one of: {}", fmt::join(counts, ", ")));
-      return false;
-    }
-    std::size_t word = 0;
-    if (!read_word(node, problems_, words, word)) return false;
-    point.place = place_of(words[word]);
-    return true;
-  }
-
-  bool read_count(const Node& node, const std::vector<std::string_view>& counts, WirePoint& point) {
-    if (node.members.size() != 1) {
-      refuse(node, "a point has exactly one measure",
-             fmt::format("one of: {}", fmt::join(counts, ", ")));
-      return false;
-    }
-    const Node::Member& member = node.members.front();
-    if (std::find(counts.begin(), counts.end(), member.key) == counts.end()) {
-      problems_.add(*node.document, member.key_span,
-                    fmt::format("this fault cannot happen at \"{}\"", member.key),
-                    expected_one_of(member.key, counts));
-      return false;
-    }
-    point.place = place_of(member.key);
-    if (point.place != WirePoint::Place::time) {
-      return read_integer(member.value, problems_, point.amount, 1, most_first);
-    }
-    Duration time{};
-    if (!read_duration(member.value, problems_, time, Duration{1})) return false;
-    point.amount = time.count();
-    return true;
-  }
-
-  static WirePoint::Place place_of(std::string_view word) {
-    const auto& places = wire_places();
-    const auto found = std::find(places.begin(), places.end(), word);
-    return static_cast<WirePoint::Place>(found - places.begin());
-  }
-
   void read_after_limits() {
     const Node* node = object_.optional("after_limits");
     if (node == nullptr || !read_bool(*node, problems_, fault_.after_limits)) return;
-    const bool applies = fault_.effect == FaultEffect::error ||
-                         fault_.effect == FaultEffect::hang ||
-                         (fault_.effect == FaultEffect::wire && fault_.wire != WireWord::refuse);
-    if (fault_.after_limits && !applies)
-      refuse(*node, "\"after_limits\" has no effect on this fault");
+    const bool refuses =
+        fault_.wire == WireWord::refuse ||
+        std::any_of(fault_.sequence.begin(), fault_.sequence.end(),
+                    [](const FaultAction& action) { return action.wire == WireWord::refuse; });
+    const bool applies =
+        !refuses && (fault_.effect == FaultEffect::error || fault_.effect == FaultEffect::hang ||
+                     fault_.effect == FaultEffect::wire);
+    if (!fault_.after_limits || applies) return;
+    refuse(*node, "\"after_limits\" has no effect on this fault",
+           fault_.sequence.empty() ? "" : "a refused connection meets no limits");
   }
 
   static constexpr std::array<std::string_view, 7> effects{

@@ -55,11 +55,11 @@ std::string Share::to_string() const {
   return {};
 }
 
-OutcomeKind FaultSpec::entry(std::int64_t n) const {
+const FaultAction* FaultSpec::entry(std::int64_t n) const {
   BROWNOUT_CHECK(trigger == FaultTrigger::sequence && n >= 0);
   const auto size = static_cast<std::int64_t>(sequence.size());
-  if (n >= size && !repeat) return OutcomeKind::success;
-  return sequence[static_cast<std::size_t>(n % size)];
+  if (n >= size && !repeat) return nullptr;
+  return &sequence[static_cast<std::size_t>(n % size)];
 }
 
 bool FaultSpec::affects(ModelId model) const {

@@ -100,12 +100,10 @@ enum class FaultTrigger : std::uint8_t {
   sequence,  ///< as a list says, in order of arrival
 };
 
-struct FaultSpec {
-  std::string on;               ///< the pattern as written
-  std::vector<ModelId> models;  ///< the models it matches, ascending
-
+/// What becomes of a request that is hit.
+struct FaultAction {
   FaultEffect effect = FaultEffect::error;
-  OutcomeKind kind = OutcomeKind::server_error;  ///< for error, unless a sequence says
+  OutcomeKind kind = OutcomeKind::server_error;  ///< for error
   std::uint16_t status = 0;                      ///< for error; 0 means the dialect's own
   std::optional<Duration> retry_after;           ///< for error
   std::optional<bool> should_retry;              ///< for error: `x-should-retry`
@@ -117,28 +115,39 @@ struct FaultSpec {
   std::optional<WirePoint> at;              ///< instead of a share of the output
   WireWord wire = WireWord::none;           ///< for wire
 
+  /// An entry of a sequence that leaves its request alone.
+  bool is_none() const { return effect == FaultEffect::error && kind == OutcomeKind::success; }
+
+  /// Whether it breaks a reply off, or changes it, instead of replacing it.
+  bool breaks_off() const {
+    if (effect == FaultEffect::wire && !mid_stream) return !replaces_reply(wire, wire_point());
+    return mid_stream || kind == OutcomeKind::stream_truncated;
+  }
+  /// Where `wire` happens, unless after a share of the output. Requires: effect is wire.
+  WirePoint wire_point() const {
+    return at.value_or(wire_rule(wire).standard.value_or(WirePoint{}));
+  }
+};
+
+/// As an action it is what becomes of every request it hits, unless a sequence says.
+struct FaultSpec : FaultAction {
+  std::string on;               ///< the pattern as written
+  std::vector<ModelId> models;  ///< the models it matches, ascending
+
   Distribution add;     ///< for latency
   double multiply = 1;  ///< for latency
 
   FaultTrigger trigger = FaultTrigger::share;
   Share share;
   std::int64_t first = 0;
-  std::vector<OutcomeKind> sequence;  ///< success: no fault
+  std::vector<FaultAction> sequence;  ///< errors and wire faults
   bool repeat = false;                ///< begin again when the sequence is used up
 
   bool after_limits = false;  ///< only requests that passed the limits can be hit
 
-  /// Whether `kind`, caused by this fault, breaks a reply off instead of replacing it.
-  bool breaks_off(OutcomeKind which) const {
-    if (effect == FaultEffect::wire && !mid_stream) return !replaces_reply(wire, wire_point());
-    return mid_stream || which == OutcomeKind::stream_truncated;
-  }
-  /// Where `wire` happens, unless after a share of the output. Requires: effect is wire.
-  WirePoint wire_point() const {
-    return at.value_or(wire_rule(wire).standard.value_or(WirePoint{}));
-  }
-  /// The entry for the n-th matching request (from 0). Requires: trigger is sequence.
-  OutcomeKind entry(std::int64_t n) const;
+  /// What becomes of the n-th matching request (from 0); null once the sequence is used up.
+  /// Requires: trigger is sequence.
+  const FaultAction* entry(std::int64_t n) const;
   bool affects(ModelId model) const;
 
   /// "server_error on openai/*, share 0.97": how reports name it.

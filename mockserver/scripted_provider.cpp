@@ -45,12 +45,12 @@ RateLimit sum(const RateLimit& a, const RateLimit& b) {
 }
 
 // What an answer's headers say about coming back, in the unit that the provider has for it.
-void give_hints(Plan& plan, const FaultSpec& spec, const Accounting& accounting) {
+void give_hints(Plan& plan, const FaultAction& action, const Accounting& accounting) {
   if (plan.status < 400) return;
-  if (spec.retry_after) {
-    plan.retry_after = rounded_up(*spec.retry_after, accounting.retry_after_grain);
+  if (action.retry_after) {
+    plan.retry_after = rounded_up(*action.retry_after, accounting.retry_after_grain);
   }
-  plan.should_retry = spec.should_retry;
+  plan.should_retry = action.should_retry;
 }
 
 // Neither headers nor a body: the connection is refused, breaks or hangs.
@@ -148,7 +148,7 @@ Arrival ScriptedProvider::arrive(const ProviderRequest& request, Instant now) {
   }
   if (rules.after_limits) {
     const Claim later = claim(rules, true, draw, at);
-    if (fault.spec == nullptr) fault = later;
+    if (fault.action == nullptr) fault = later;
   }
   return admit(fault, rules, request, now, at);
 }
@@ -208,7 +208,7 @@ ScriptedProvider::Claim ScriptedProvider::claim(const Rules& rules, bool after_l
     if (spec->effect == FaultEffect::latency) continue;
     FaultCount& count = counts_[fault];
     const auto nth = static_cast<std::int64_t>(count.matched);
-    OutcomeKind kind = spec->kind;
+    const FaultAction* action = spec;
     std::int64_t share = 0;
     bool wanted = false;
     switch (spec->trigger) {
@@ -222,15 +222,15 @@ ScriptedProvider::Claim ScriptedProvider::claim(const Rules& rules, bool after_l
         share = wanted ? billion : 0;
         break;
       case FaultTrigger::sequence:
-        kind = spec->entry(nth);
-        wanted = kind != OutcomeKind::success;
+        action = spec->entry(nth);
+        wanted = action != nullptr && !action->is_none();
         share = wanted ? billion : 0;
         break;
     }
     if (spec->after_limits != after_limits) continue;
     ++count.matched;
     count.asked_billionths += share;
-    if (wanted && result.spec == nullptr) result = {.spec = spec, .fault = fault, .kind = kind};
+    if (wanted && result.action == nullptr) result = {.action = action, .fault = fault};
   }
   return result;
 }
@@ -309,10 +309,10 @@ bool ScriptedProvider::may_wait(const Model& model) {
 
 Plan ScriptedProvider::plan_claimed(const Claim& claim, const Rules& rules,
                                     const ProviderRequest& request, Duration at) {
-  const FaultSpec& spec = *claim.spec;
+  const FaultAction& action = *claim.action;
   ++counts_[claim.fault].injected;
   Plan plan{.model = request.model, .stream = request.stream};
-  switch (spec.effect) {
+  switch (action.effect) {
     case FaultEffect::outage:
       plan = unanswered(request, WireWord::refuse);
       break;
@@ -324,13 +324,13 @@ Plan ScriptedProvider::plan_claimed(const Claim& claim, const Rules& rules,
       plan = unanswered(request, WireWord::hang);
       break;
     case FaultEffect::wire:
-      plan = plan_wire(spec, rules, request, at);
+      plan = plan_wire(action, rules, request, at);
       break;
     case FaultEffect::error:
     case FaultEffect::latency:
-      plan = plan_answer(claim.kind, rules, request, at);
-      if (spec.status != 0) plan.status = spec.status;
-      give_hints(plan, spec, *models_[request.model].accounting);
+      plan = plan_answer(action.kind, rules, request, at);
+      if (action.status != 0) plan.status = action.status;
+      give_hints(plan, action, *models_[request.model].accounting);
       break;
   }
   plan.fault = claim.fault;
@@ -338,14 +338,14 @@ Plan ScriptedProvider::plan_claimed(const Claim& claim, const Rules& rules,
 }
 
 // A fault on the wire that stands in the place of a reply.
-Plan ScriptedProvider::plan_wire(const FaultSpec& spec, const Rules& rules,
+Plan ScriptedProvider::plan_wire(const FaultAction& action, const Rules& rules,
                                  const ProviderRequest& request, Duration at) {
-  const WirePoint point = spec.wire_point();
-  const bool page = spec.wire == WireWord::html || spec.wire == WireWord::empty_body;
-  if (!page && spec.wire != WireWord::garbage) return unanswered(request, spec.wire, point);
+  const WirePoint point = action.wire_point();
+  const bool page = action.wire == WireWord::html || action.wire == WireWord::empty_body;
+  if (!page && action.wire != WireWord::garbage) return unanswered(request, action.wire, point);
   Plan plan = plan_answer(OutcomeKind::malformed_reply, rules, request, at);
   if (!page) plan.status = 0;
-  plan.wire = {.word = spec.wire, .point = point};
+  plan.wire = {.word = action.wire, .point = point};
   return plan;
 }
 
@@ -400,22 +400,22 @@ Plan ScriptedProvider::plan_reply(const Claim& claim, const Rules& rules,
   }
   plan.complete = plan.last_token;
   plan.first_byte = plan.stream ? plan.first_token : plan.complete;
-  if (claim.spec != nullptr) break_off(plan, claim, request);
+  if (claim.action != nullptr) break_off(plan, claim, request);
   return plan;
 }
 
 void ScriptedProvider::break_off(Plan& plan, const Claim& claim, const ProviderRequest& request) {
-  const FaultSpec& spec = *claim.spec;
+  const FaultAction& action = *claim.action;
   const Model& model = models_[request.model];
-  const WirePoint point = break_point(plan, spec, request);
-  const bool hit = spec.effect == FaultEffect::wire
-                       ? happen(spec.wire, point, model.spec->dialect, plan)
+  const WirePoint point = break_point(plan, action, request);
+  const bool hit = action.effect == FaultEffect::wire
+                       ? happen(action.wire, point, model.spec->dialect, plan)
                        : end_at(point, plan);
   if (!hit) return;
   ++counts_[claim.fault].injected;
   plan.fault = claim.fault;
-  if (spec.effect == FaultEffect::wire) return;
-  plan.kind = claim.kind;
+  if (action.effect == FaultEffect::wire) return;
+  plan.kind = action.kind;
   plan.wire.point = point;
   if (plan.stream && has_begun(point, plan)) return;
   // Nothing has been sent yet: the failure takes its plain form. A body cut short is a connection
@@ -423,17 +423,17 @@ void ScriptedProvider::break_off(Plan& plan, const Claim& claim, const ProviderR
   plan.first_byte = plan.complete;
   if (plan.kind == OutcomeKind::stream_truncated) plan.kind = OutcomeKind::connection;
   plan.status = error_shape(model.spec->dialect, plan.kind).status;
-  if (spec.status != 0) plan.status = spec.status;
-  give_hints(plan, spec, *model.accounting);
+  if (action.status != 0) plan.status = action.status;
+  give_hints(plan, action, *model.accounting);
 }
 
-WirePoint ScriptedProvider::break_point(const Plan& plan, const FaultSpec& spec,
+WirePoint ScriptedProvider::break_point(const Plan& plan, const FaultAction& action,
                                         const ProviderRequest& request) const {
-  if (spec.effect == FaultEffect::wire && !spec.mid_stream) return spec.wire_point();
-  if (spec.at) return *spec.at;
+  if (action.effect == FaultEffect::wire && !action.mid_stream) return action.wire_point();
+  if (action.at) return *action.at;
   std::int64_t share = 0;
-  if (spec.after_share) {
-    share = *spec.after_share;
+  if (action.after_share) {
+    share = *action.after_share;
   } else {
     Draws draws = models_[request.model].cut_point.at(request.call, request.nth);
     share = static_cast<std::int64_t>(draws.below(billion));

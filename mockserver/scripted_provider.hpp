@@ -163,12 +163,11 @@ class ScriptedProvider {
     bool after_limits = false;
     bool latency = false;
   };
-  // A request's fault; no spec: it has none.
+  // A request's fault; no action: it has none.
   struct Claim {
-    const FaultSpec* spec = nullptr;
+    const FaultAction* action = nullptr;
     FaultId fault = no_fault;
-    OutcomeKind kind = OutcomeKind::success;
-    bool replaces_reply() const { return spec != nullptr && !spec->breaks_off(kind); }
+    bool replaces_reply() const { return action != nullptr && !action->breaks_off(); }
   };
   struct Slowdown {
     double multiply = 1;
@@ -189,7 +188,7 @@ class ScriptedProvider {
 
   Plan plan_claimed(const Claim& claim, const Rules& rules, const ProviderRequest& request,
                     Duration at);
-  Plan plan_wire(const FaultSpec& spec, const Rules& rules, const ProviderRequest& request,
+  Plan plan_wire(const FaultAction& action, const Rules& rules, const ProviderRequest& request,
                  Duration at);
   Plan plan_refused(const LimitHit& hit, const Rules& rules, const ProviderRequest& request,
                     Duration at);
@@ -198,7 +197,7 @@ class ScriptedProvider {
   Plan plan_reply(const Claim& claim, const Rules& rules, const ProviderRequest& request,
                   Duration at);
   void break_off(Plan& plan, const Claim& claim, const ProviderRequest& request);
-  WirePoint break_point(const Plan& plan, const FaultSpec& spec,
+  WirePoint break_point(const Plan& plan, const FaultAction& action,
                         const ProviderRequest& request) const;
   std::optional<Start> release(const Plan& plan, std::uint32_t generated, Instant now);
 

@@ -300,6 +300,30 @@ TEST(Fault, ARepeatedSequenceBeginsAgain) {
   EXPECT_EQ(kinds(world, 5), (Kinds{server_error, ok, server_error, ok, server_error}));
 }
 
+TEST(Fault, ASequenceHasFaultsOnTheWireAmongItsOutcomes) {
+  // Tokens come after 100 ms, 110 ms, 120 ms and so on; each entry does what a fault of its own
+  // would.
+  World world = with_faults(R"([{"on": "openai/gpt-4", "retry_after": "3s", "sequence": [
+      {"wire": "reset", "at": {"frames": 4}}, "success", {"wire": "refuse"}, "overloaded",
+      {"wire": "stall", "at": {"time": "125ms"}}, {"wire": "crlf"}, {"wire": "html"}]}])");
+  std::vector<Plan> plans;
+  for (CallId i = 0; i < 8; ++i) plans.push_back(world.serve(request(i), 0s));
+  EXPECT_EQ(plans[0].kind, OutcomeKind::stream_truncated);
+  EXPECT_EQ(plans[0].delivered_tokens, 4u);
+  EXPECT_EQ(plans[1].kind, OutcomeKind::success);
+  EXPECT_EQ(plans[2].kind, OutcomeKind::connection);
+  EXPECT_EQ(plans[2].wire.word, WireWord::refuse);
+  EXPECT_EQ(plans[3].kind, OutcomeKind::overloaded);
+  EXPECT_EQ(plans[3].retry_after, 3s);
+  EXPECT_EQ(plans[4].kind, OutcomeKind::timed_out);
+  EXPECT_EQ(plans[4].delivered_tokens, 3u);
+  EXPECT_EQ(plans[5].kind, OutcomeKind::success);
+  EXPECT_EQ(plans[5].wire.word, WireWord::crlf);
+  EXPECT_EQ(plans[6].kind, OutcomeKind::malformed_reply);
+  EXPECT_EQ(plans[7].fault, no_fault) << "the sequence is used up";
+  EXPECT_EQ(world.provider().count(0).injected, 6u);
+}
+
 TEST(Fault, EachPhaseCountsItsOwnFirstRequests) {
   // 0s phase one: the first fails | 10s phase two: the first fails again | 30s over, stays in two
   World world(load(providers_json({}), R"([

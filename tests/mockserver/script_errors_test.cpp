@@ -245,6 +245,26 @@ TEST(ScriptErrors, Effects) {
                    {R"(unexpected value "sucess")", R"("sucess")", R"(did you mean "success"?)"});
 }
 
+TEST(ScriptErrors, WireInASequence) {
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "sequence": ["success", {"wire": "stal"}]})"),
+                   {R"(unexpected value "stal")", R"("stal")", R"(did you mean "stall"?)"});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "sequence": [{"at": "final_frame"}]})"),
+                   {R"(missing key "wire")", "{", "expected in this object"});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "sequence": [{"wire": "html", "at": "final_frame"}]})"),
+                   {R"("at" has no effect on this fault)", R"("final_frame")", ""});
+  EXPECT_COMPLAINT(
+      of_faults(R"({"on": "*", "sequence": [{"wire": "hang", "at": "after_header"}]})"),
+      {R"(unexpected value "after_header")", R"("after_header")",
+       "expected one of: after_accept, before_headers"});
+  EXPECT_COMPLAINT(
+      of_faults(R"({"on": "*", "sequence": [{"wire": "refuse"}], "after_limits": true})"),
+      {R"("after_limits" has no effect on this fault)", "true",
+       "a refused connection meets no limits"});
+  EXPECT_COMPLAINT(of_faults(R"({"on": "*", "sequence": [{"wire": "html"}], "retry_after": "1s"})"),
+                   {R"("retry_after" has no effect on this fault)", R"("1s")",
+                    "only errors that are answers carry it"});
+}
+
 TEST(ScriptErrors, Wire) {
   EXPECT_COMPLAINT(
       of_faults(R"({"on": "*", "wire": "half_frames"})"),

@@ -154,6 +154,25 @@ TEST(Server, PlaysTheFaultsOfTheWire) {
   }
 }
 
+TEST(Server, PlaysASequenceOfFaultsOfTheWireAndErrors) {
+  const TestServer server({.faults = R"([{"on": "*", "sequence": [
+      {"wire": "reset"}, "overloaded", {"wire": "html"}, {"wire": "close", "at": "after_accept"},
+      "success"]}])"});
+  const auto next = [&](End& end) {
+    RawClient client(server.port());
+    client.send(chat(false, 8, "connection: close\r\n"));
+    return client.read_all(end);
+  };
+  End end{};
+  EXPECT_EQ(next(end), "");
+  EXPECT_EQ(end, End::rst);
+  EXPECT_THAT(next(end), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(next(end), HasSubstr("text/html"));
+  EXPECT_EQ(next(end), "");
+  EXPECT_EQ(end, End::fin);
+  EXPECT_THAT(next(end), StartsWith("HTTP/1.1 200"));
+}
+
 TEST(Server, AStallLeavesAStreamOpenInTheMiddle) {
   const TestServer server({.faults = R"([{"on": "*", "wire": "stall"}])"});
   RawClient client(server.port());

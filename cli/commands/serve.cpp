@@ -3,11 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +12,7 @@
 
 #include "cli/flight.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/journal_file.hpp"
 #include "cli/options.hpp"
 #include "cli/print_errors.hpp"
 #include "cli/terminal.hpp"
@@ -46,48 +44,6 @@ struct ServeArguments {
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
-
-// The journal on disk: lines are there a tenth of a second after they were written, so that one can
-// watch, and what was written stays whatever happens.
-class JournalFile {
- public:
-  JournalFile() = default;
-  JournalFile(const JournalFile&) = delete;
-  JournalFile& operator=(const JournalFile&) = delete;
-  ~JournalFile() { close(); }
-
-  Result<void> open(const std::string& path, const std::string& scenario) {
-    if (path.empty()) return {};
-    std::error_code ignored;
-    if (std::filesystem::equivalent(path, scenario, ignored)) {
-      return fail(ErrorKind::invalid, path + " would overwrite " + scenario);
-    }
-    path_ = path;
-    file_ = path == "-" ? stdout : std::fopen(path.c_str(), "w");
-    if (file_ != nullptr) return {};
-    return fail(ErrorKind::environment,
-                fmt::format("cannot write {}: {}", path, std::strerror(errno)));
-  }
-  void write(std::string_view line) {
-    if (file_ != nullptr) std::fwrite(line.data(), 1, line.size(), file_);
-  }
-  void flush() {
-    if (file_ != nullptr) std::fflush(file_);
-  }
-  /// False, and says so, when not everything could be written.
-  bool close() {
-    if (file_ == nullptr) return true;
-    const bool good = std::fflush(file_) == 0 && std::ferror(file_) == 0;
-    if (!good) fmt::print(stderr, "error: cannot write all of {}\n", path_);
-    if (file_ != stdout) std::fclose(file_);
-    file_ = nullptr;
-    return good;
-  }
-
- private:
-  std::string path_;
-  std::FILE* file_ = nullptr;
-};
 
 // What there is to be judged at the end.
 class Judged final : public mock::http::CallListener {
@@ -123,7 +79,7 @@ class ServeCommand {
     }
     const auto lasts = arguments_.lasts.empty() ? forever : *parse_duration(arguments_.lasts);
     JournalFile journal;
-    if (auto opened = journal.open(arguments_.journal, arguments_.path); !opened) {
+    if (auto opened = journal.open(arguments_.journal, arguments_.path, interrupt); !opened) {
       return print_errors(opened.error());
     }
     options.session.calls = &judged;

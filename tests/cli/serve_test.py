@@ -7,6 +7,7 @@ usage: serve_test.py BROWNOUT        from the root of the repository
 import errno
 import http.client
 import json
+import os
 import pathlib
 import re
 import signal
@@ -39,11 +40,11 @@ def scenario(**changes):
 class Serving:
     """A server that runs until the test ends it."""
 
-    def __init__(self, test, *options, **changes):
+    def __init__(self, test, *options, journal=None, **changes):
         self.folder = pathlib.Path(tempfile.mkdtemp())
         path = self.folder / "scenario.json"
         path.write_text(json.dumps(scenario(**changes)))
-        self.journal_path = self.folder / "journal.jsonl"
+        self.journal_path = journal or self.folder / "journal.jsonl"
         self.process = subprocess.Popen(
             [BROWNOUT, "serve", path, "--port", "0", "--journal", self.journal_path, *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -132,6 +133,25 @@ class Serve(unittest.TestCase):
         [entry] = server.journal()
         self.assertEqual(entry["closed_by"], "shutdown")
         self.assertLess(entry["delivered_tokens"], 100_000)
+
+    def test_it_ends_with_streams_open_and_a_verdict(self):
+        for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            server = Serving(self, "--expect")
+            streams = []
+            for number in range(20):
+                stream = server.connect()
+                stream.request("POST", "/v1/chat/completions",
+                               json.dumps({"model": "gpt-4", "stream": True, "messages": [],
+                                           "user": str(number)}),
+                               {**KEY, "x-brownout-output-tokens": "100000"})
+                self.assertTrue(stream.getresponse().readline())
+                streams.append(stream)
+            self.assertEqual(server.chat()[0].status, 200)
+            code, out, _ = server.end(how)
+            self.assertEqual(code, 0, out)
+            self.assertIn("unfinished calls, in none of these numbers: 20", out)
+            closed_by = [entry["closed_by"] for entry in server.journal()]
+            self.assertEqual(sorted(closed_by), ["nobody"] + ["shutdown"] * 20)
 
     def test_expectations_are_judged_on_what_clients_did(self):
         server = Serving(self, "--expect")
@@ -297,6 +317,58 @@ class Serve(unittest.TestCase):
         server = Serving(self, "--host", "0.0.0.0")
         _, _, err = server.end()
         self.assertIn("warning: listening at 0.0.0.0", err)
+
+
+class Journals(unittest.TestCase):
+    def test_a_full_disk_is_told_of_at_once_and_at_the_end(self):
+        server = Serving(self, journal="/dev/full")
+        self.assertEqual(server.chat()[0].status, 200)
+        self.assertIn("error: cannot write all of /dev/full: No space left on device",
+                      server.process.stderr.readline())
+        self.assertEqual(server.chat()[0].status, 200)
+        self.assertEqual(server.end()[0], 5)
+
+    def pipe(self):
+        path = pathlib.Path(tempfile.mkdtemp()) / "pipe"
+        os.mkfifo(path)
+        return path
+
+    def test_a_reader_who_has_gone_keeps_nobody_waiting(self):
+        path = self.pipe()
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        server = Serving(self, journal=path)
+        self.assertEqual(server.chat()[0].status, 200)
+        os.close(reader)
+        self.assertEqual(server.chat()[0].status, 200)
+        self.assertIn("Broken pipe", server.process.stderr.readline())
+        self.assertEqual(server.chat()[0].status, 200)
+        self.assertEqual(server.end()[0], 5)
+
+    def test_a_reader_who_sleeps_keeps_nobody_waiting_and_misses_nothing(self):
+        path = self.pipe()
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        server = Serving(self, journal=path)
+        connection = server.connect()
+        for number in range(300):  # several times what a pipe holds
+            self.assertEqual(server.chat(str(number), connection, max_tokens=1)[0].status, 200)
+        os.set_blocking(reader, True)
+        server.process.send_signal(signal.SIGTERM)
+        with open(reader, encoding="utf-8") as lines:
+            self.assertEqual(len([json.loads(line) for line in lines]), 300)
+        self.assertEqual(server.wait()[0], 0)
+
+    def test_a_pipe_that_nobody_opens_can_be_given_up(self):
+        process = subprocess.Popen([BROWNOUT, "serve", self.scenario(), "--port", "0", "--journal",
+                                    self.pipe()], stderr=subprocess.DEVNULL)
+        self.addCleanup(process.kill)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(PATIENCE), 5)
+
+    def scenario(self):
+        path = pathlib.Path(tempfile.mkdtemp()) / "scenario.json"
+        path.write_text(json.dumps(scenario()))
+        return path
 
 
 OUTAGE = [{"on": "*", "outage": True}]

@@ -109,7 +109,7 @@ Correlator::Group& Correlator::group_of(std::uint64_t key) {
   const auto [found, is_new] = groups_.try_emplace(key);
   if (!is_new) return found->second;
   order_.push_back(key);
-  if (order_.size() > most_known) {
+  if (order_.size() > most_known_) {
     const auto oldest = groups_.find(order_.front());
     for (const ServedCall& call : oldest->second.open) close(call);
     groups_.erase(oldest);

@@ -73,17 +73,18 @@ inline constexpr std::size_t finding_count = 3;
 std::string_view to_string(Finding finding);
 
 /// *Threads*: none of its own; one at a time. Memory is bounded: of more keys, paths and bodies
-/// than `most_known`, more unfinished calls with one of them than `most_open`, and more tries of a
-/// call than `most_tries`, the oldest are taken for over.
+/// than it is told to know, more unfinished calls with one of them than `most_open`, and more tries
+/// of a call than `most_tries`, the oldest are taken for over.
 class Correlator {
  public:
-  static constexpr std::size_t most_known = 1'000'000;
   static constexpr std::size_t most_open = 1'000;
   static constexpr std::size_t most_tries = 1'000;
 
   /// `done` is told of every call that is over: after a success at once, else when it can no longer
   /// be tried again, which is known at finish().
-  explicit Correlator(std::function<void(const ServedCall&)> done) : done_(std::move(done)) {}
+  explicit Correlator(std::function<void(const ServedCall&)> done,
+                      std::size_t most_known = 1'000'000)
+      : done_(std::move(done)), most_known_(most_known) {}
 
   struct Attempt {
     CallId call = 0;
@@ -125,6 +126,7 @@ class Correlator {
   void close(const ServedCall& call);
 
   std::function<void(const ServedCall&)> done_;
+  std::size_t most_known_;
   std::unordered_map<std::uint64_t, Group> groups_;
   std::deque<std::uint64_t> order_;  // of groups_, the oldest first
   std::uint64_t calls_ = 0;

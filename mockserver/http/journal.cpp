@@ -178,7 +178,7 @@ void append_line(const JournalEntry& entry, std::string& out) {
 
 void Journal::add(std::string line) {
   lines_.push_back(std::move(line));
-  if (lines_.size() > most_kept) lines_.pop_front();
+  if (lines_.size() > most_kept_) lines_.pop_front();
 }
 
 }  // namespace brownout::mock::http

@@ -80,16 +80,20 @@ void append_line(const JournalEntry& entry, std::string& out);
 /// U+FFFD.
 void append_json(std::string_view text, std::string& out);
 
+/// So much is told of a path or a model that clients may make as long as they like.
+inline constexpr std::size_t most_told = 512;
+
 /// The latest lines of one session.
 class Journal {
  public:
-  static constexpr std::size_t most_kept = 10'000;
+  explicit Journal(std::size_t most_kept) : most_kept_(most_kept) {}
 
   void add(std::string line);
   void clear() { lines_.clear(); }
   const std::deque<std::string>& lines() const { return lines_; }
 
  private:
+  std::size_t most_kept_;
   std::deque<std::string> lines_;
 };
 

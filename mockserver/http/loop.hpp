@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "mockserver/http/admin.hpp"
 #include "mockserver/http/connection.hpp"
 #include "mockserver/http/request_head.hpp"
 #include "mockserver/http/server.hpp"
@@ -58,6 +59,7 @@ class Loop {
   struct Test {
     std::shared_ptr<Session> session;
     std::list<std::string>::iterator used;
+    Duration used_at{};
   };
 
   // Connections
@@ -82,7 +84,9 @@ class Loop {
   void answer(Connection& connection);
   void ask(Connection& connection, Session& session);
   void refuse(Connection& connection, std::uint16_t status, std::string_view message);
-  Session& session_of(const RequestHead& head);
+  void reply_plainly(Connection& connection, const AdminReply& reply);
+  Session* session_of(const RequestHead& head, AdminReply& why_not);
+  bool make_room_for_a_test();
 
   // Output
   void play(Connection& connection);

@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "mockserver/http/admin.hpp"
 #include "mockserver/http/loop.hpp"
 
 namespace brownout::mock::http {
@@ -147,19 +146,26 @@ void Loop::answer(Connection& connection) {
   now_ = real_now();
   set_idle(connection, false);
   connection.timeout = forever;
-  Session& session = session_of(connection.head);
+  AdminReply why_not;
+  Session* const session = session_of(connection.head, why_not);
+  if (session == nullptr) return reply_plainly(connection, why_not);
   const bool administers = admin_ ? connection.is_admin : is_admin(connection.head.path);
-  if (!administers) return ask(connection, session);
+  if (!administers) return ask(connection, *session);
   const ServerState state{.scenario = options_.scenario,
                           .counts = counts_,
                           .connections = open_,
                           .sessions = tests_.size() + 1,
                           .is_refusing = is_refusing_};
   const AdminReply reply =
-      administer(connection.head, connection.body.body(), session, state, now_);
+      administer(connection.head, connection.body.body(), *session, state, now_);
   // Before the client hears of it.
   refusal_known_ = Duration{0};
   mind_the_door();
+  reply_plainly(connection, reply);
+}
+
+// An answer that is not the provider's.
+void Loop::reply_plainly(Connection& connection, const AdminReply& reply) {
   connection.output += plain_answer(reply, connection.head.keep_alive);
   connection.ending = connection.head.keep_alive ? Ending::keep_alive : Ending::close;
   connection.state = State::draining;
@@ -193,24 +199,50 @@ void Loop::refuse(Connection& connection, std::uint16_t status, std::string_view
   if (flush(connection)) finish_output(connection);
 }
 
-Session& Loop::session_of(const RequestHead& head) {
+// Null when there cannot be such a session now.
+Session* Loop::session_of(const RequestHead& head, AdminReply& why_not) {
   std::string_view name = head.header("x-brownout-test");
   if (name.empty() && is_admin(head.path)) name = head.parameter("test");
-  if (name.empty()) return *everybody_;
+  if (name.empty()) return everybody_.get();
   const auto found = tests_.find(std::string(name));
   if (found != tests_.end()) {
-    tests_used_.splice(tests_used_.end(), tests_used_, found->second.used);
-    return *found->second.session;
+    Test& test = found->second;
+    test.used_at = now_;
+    tests_used_.splice(tests_used_.end(), tests_used_, test.used);
+    return test.session.get();
   }
-  if (tests_.size() >= options_.limits.sessions) {
-    const auto oldest = tests_.find(tests_used_.front());
-    oldest->second.session->end();
-    tests_.erase(oldest);
-    tests_used_.pop_front();
+  const ServerLimits& limits = options_.limits;
+  if (name.size() > limits.test_name_bytes) {
+    why_not =
+        problem(400, fmt::format("x-brownout-test has at most {} bytes", limits.test_name_bytes));
+    return nullptr;
   }
+  if (tests_.size() >= limits.tests && !make_room_for_a_test()) {
+    why_not = problem(
+        503, fmt::format("there are {} sessions of x-brownout-test, and all have been used lately; "
+                         "give each test a name, not each request",
+                         limits.tests));
+    return nullptr;
+  }
+  SessionOptions options = options_.session;
+  options.journal_lines = limits.test_journal_lines;
+  options.known_calls = limits.test_known_calls;
   const auto used = tests_used_.insert(tests_used_.end(), std::string(name));
-  auto session = std::make_shared<Session>(options_.session, std::string(name), now_);
-  return *tests_.emplace(*used, Test{std::move(session), used}).first->second.session;
+  auto session = std::make_shared<Session>(std::move(options), std::string(name), now_);
+  return tests_.emplace(*used, Test{std::move(session), used, now_}).first->second.session.get();
+}
+
+bool Loop::make_room_for_a_test() {
+  for (auto name = tests_used_.begin(); name != tests_used_.end(); ++name) {
+    const auto test = tests_.find(*name);
+    if (test->second.used_at + options_.limits.test_idle_time > now_) return false;
+    if (test->second.session->under_way() > 0) continue;
+    test->second.session->end();
+    tests_.erase(test);
+    tests_used_.erase(name);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace brownout::mock::http

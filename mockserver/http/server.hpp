@@ -33,7 +33,13 @@ struct ServerLimits {
   Duration body_time = std::chrono::seconds{30};    ///< from the head's end; 408
   Duration idle_time = std::chrono::seconds{75};    ///< between requests
   Duration unread_time = std::chrono::seconds{60};  ///< a client that takes nothing of its reply
-  std::size_t sessions = 1'000;  ///< of `x-brownout-test`; the least recently used ends
+  std::size_t test_name_bytes = 128;                ///< 400
+  /// Sessions of `x-brownout-test`. For another one, the least recently used ends that has not been
+  /// used for `test_idle_time` and has no request under way; if there is none, 503.
+  std::size_t tests = 1'000;
+  Duration test_idle_time = std::chrono::seconds{60};
+  std::size_t test_journal_lines = 1'000;  ///< as SessionOptions says, for each test
+  std::size_t test_known_calls = 10'000;
 };
 
 struct ServerOptions {

@@ -56,7 +56,7 @@ class World {
 };
 
 Session::Session(SessionOptions options, std::string test, Duration real_now)
-    : options_(std::move(options)), test_(std::move(test)) {
+    : options_(std::move(options)), test_(std::move(test)), journal_(options_.journal_lines) {
   reset(real_now);
 }
 
@@ -85,10 +85,11 @@ void Session::begin_anew() {
     correlator_->finish();
     options_.calls->on_anew(test_);
   }
-  correlator_ = std::make_shared<Correlator>([this](const ServedCall& call) {
+  const auto done = [this](const ServedCall& call) {
     if (options_.calls == nullptr) return;
     options_.calls->on_call(test_, call, phase_at(call.attempts.front().arrived));
-  });
+  };
+  correlator_ = std::make_shared<Correlator>(done, options_.known_calls);
 }
 
 void Session::set_seed(std::uint64_t seed, Duration real) {
@@ -245,8 +246,8 @@ void Session::arrive(Exchange& exchange, const RequestHead& head, std::string_vi
   entry.phase = script().phases[phase_at(at)].name;
   entry.test = test_;
   entry.method = head.method;
-  entry.path = head.path;
-  entry.model = exchange.request.facts.model;
+  entry.path = head.path.substr(0, most_told);
+  entry.model = exchange.request.facts.model.substr(0, most_told);
   entry.stream = exchange.request.stream;
   const bool lists_models = exchange.request.facts.endpoint == wire::Endpoint::models;
   if (exchange.request.refusal != OutcomeKind::success || lists_models) {

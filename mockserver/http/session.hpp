@@ -55,6 +55,9 @@ struct SessionOptions {
   const Distribution* output_tokens = nullptr;    ///< lengths of replies; null: 100 tokens each
   CallListener* calls = nullptr;                  ///< must outlive the session; may be null
   std::function<void(std::string_view)> on_line;  ///< gets every line of the journal; may be empty
+
+  std::size_t journal_lines = 10'000;   ///< kept for the admin API
+  std::size_t known_calls = 1'000'000;  ///< by key, path and body: of more, the oldest are over
 };
 
 class Session;

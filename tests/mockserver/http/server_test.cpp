@@ -352,6 +352,47 @@ TEST(Server, TestsDoNotMeetEachOther) {
   EXPECT_THAT(ask(server, chat(false, 1, "x-brownout-test: a\r\n")), StartsWith("HTTP/1.1 200"));
 }
 
+std::string in_test(const TestServer& server, std::string_view name) {
+  return ask(server, chat(false, 1, fmt::format("x-brownout-test: {}\r\n", name)));
+}
+
+TEST(Server, MoreTestsThanItTakesAreRefusedAndThoseThatAreThereGoOn) {
+  const TestServer server({}, {.tests = 2});
+  EXPECT_THAT(in_test(server, "one"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(in_test(server, "two"), StartsWith("HTTP/1.1 200"));
+  const std::string refused = in_test(server, "three");
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(refused, HasSubstr("give each test a name, not each request"));
+  EXPECT_THAT(in_test(server, "one"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask(server, chat()), StartsWith("HTTP/1.1 200")) << "everybody's session is apart";
+  EXPECT_THAT(admin(server, "GET", "state?test=one"), HasSubstr(R"("requests": 2)"));
+}
+
+TEST(Server, ATestThatNobodyUsesAnyMoreMakesRoomButNotUnderARequest) {
+  // Two places. "hangs" waits for an answer; "idle" was used before it, then nobody uses either.
+  const TestServer server({.faults = R"([{"on": "*", "hang": true, "first": 1}])"},
+                          {.tests = 2, .test_idle_time = 20ms});
+  RawClient hanging(server.port());
+  hanging.send(chat(false, 1, "x-brownout-test: hangs\r\n"));
+  EXPECT_TRUE(hanging.is_silent_for(20ms));
+  EXPECT_THAT(admin(server, "GET", "state?test=idle"), HasSubstr(R"("test": "idle")"));
+  std::this_thread::sleep_for(40ms);
+  EXPECT_THAT(admin(server, "GET", "state?test=third"), StartsWith("HTTP/1.1 200"));
+  std::this_thread::sleep_for(40ms);
+  EXPECT_THAT(admin(server, "GET", "state?test=hangs"), HasSubstr(R"("under_way": 1)"));
+  EXPECT_THAT(admin(server, "GET", "state"), HasSubstr(R"("sessions": 3)"));
+}
+
+TEST(Server, WhatClientsMakeLongIsShortInTheJournal) {
+  const TestServer server;
+  EXPECT_THAT(in_test(server, std::string(129, 'n')), StartsWith("HTTP/1.1 400"));
+  const std::string body =
+      fmt::format(R"({{"model":"{}","messages":[]}})", std::string(1'000'000, 'm'));
+  EXPECT_THAT(ask(server, http("POST", "/v1/chat/completions", body, key)),
+              StartsWith("HTTP/1.1 404"));
+  EXPECT_LT(admin(server, "GET", "journal").size(), 2'000u);
+}
+
 TEST(Server, UnknownAdminPathsListTheKnownOnes) {
   const TestServer server;
   const std::string told = admin(server, "GET", "stat");

@@ -51,6 +51,12 @@ void add_result_outputs(CLI::App& command, Outputs& outputs) {
   std::ranges::for_each(findings_forms, add);
 }
 
+bool want_results(const Outputs& outputs) {
+  return want_detail(outputs) || std::ranges::any_of(findings_forms, [&](const FindingsForm& form) {
+           return outputs.is_given(form.option);
+         });
+}
+
 bool want_detail(const Outputs& outputs) {
   return std::ranges::any_of(
       detailed_forms, [&](const DetailedForm& form) { return outputs.is_given(form.option); });

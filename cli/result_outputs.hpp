@@ -15,6 +15,9 @@ namespace brownout::cli {
 /// Adds an option for each form.
 void add_result_outputs(CLI::App& command, Outputs& outputs);
 
+/// Whether any form was asked for.
+bool want_results(const Outputs& outputs);
+
 /// Whether a form was asked for that shows what sim::RunOptions::detail keeps.
 bool want_detail(const Outputs& outputs);
 

@@ -31,7 +31,7 @@ std::vector<FaultWindow> fault_windows(const mock::Script& script, const BoundPo
 
 }  // namespace
 
-RunResult begin_result(const Scenario& scenario, const Policy& policy) {
+RunResult begin_result(const Scenario& scenario) {
   RunResult result;
   result.scenario = scenario.name;
   result.scenario_path = scenario.path;
@@ -39,11 +39,16 @@ RunResult begin_result(const Scenario& scenario, const Policy& policy) {
   result.scenario_source = scenario.source;
   result.scenario_digest = digest_of(scenario.document->text());
   result.starts_at_unix_ns = scenario.starts_at.time_since_epoch().count();
+  result.scenario_ends = Instant{} + scenario.duration;
+  return result;
+}
+
+RunResult begin_result(const Scenario& scenario, const Policy& policy) {
+  RunResult result = begin_result(scenario);
   result.policy = policy.name;
   result.policy_path = policy.document->name();
   result.policy_digest = digest_of(policy.document->text());
   result.policy_description = describe(policy);
-  result.scenario_ends = Instant{} + scenario.duration;
   return result;
 }
 

@@ -13,7 +13,9 @@
 
 namespace brownout::sim {
 
-/// The result of a run that has not begun: which scenario, which policy.
+/// The result of a run that has not begun: which scenario, which policy. Without one, what asked
+/// the provider is not ours.
+RunResult begin_result(const Scenario& scenario);
 RunResult begin_result(const Scenario& scenario, const Policy& policy);
 
 /// What the engine knows of its run when that is over: its routes, and calls that have not ended.

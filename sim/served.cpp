@@ -4,6 +4,8 @@
 #include <functional>
 #include <utility>
 
+#include "sim/run_result.hpp"
+
 namespace brownout::sim {
 namespace {
 
@@ -66,14 +68,9 @@ void size(CallStats& stats, std::size_t models) {
 
 }  // namespace
 
-ServedRecorder::ServedRecorder(const Scenario& scenario) : scenario_(scenario) {
-  result_.scenario = scenario.name;
-  result_.scenario_path = scenario.path;
-  result_.scenario_description = scenario.description;
-  result_.scenario_source = scenario.source;
+ServedRecorder::ServedRecorder(const Scenario& scenario)
+    : scenario_(scenario), result_(begin_result(scenario)) {
   result_.policy = "of its clients";
-  result_.starts_at_unix_ns = scenario.starts_at.time_since_epoch().count();
-  result_.scenario_ends = Instant{} + scenario.duration;
   const std::vector<mock::ModelSpec>& models = scenario.script.models;
   result_.has_prices = std::ranges::any_of(models, [](const mock::ModelSpec& model) {
     return model.price.input > 0 || model.price.output > 0;

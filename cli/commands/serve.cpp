@@ -14,11 +14,14 @@
 #include "cli/interrupt.hpp"
 #include "cli/journal_file.hpp"
 #include "cli/options.hpp"
+#include "cli/outputs.hpp"
 #include "cli/print_errors.hpp"
+#include "cli/result_outputs.hpp"
 #include "cli/terminal.hpp"
 #include "engine/core/document.hpp"
 #include "mockserver/http/server.hpp"
 #include "reports/console.hpp"
+#include "sim/run_result.hpp"
 #include "sim/scenario.hpp"
 #include "sim/served.hpp"
 
@@ -39,6 +42,7 @@ struct ServeArguments {
   std::string journal;
   bool expect = false;
   std::string lasts;
+  Outputs outputs;
 };
 
 bool is_loopback(const std::string& host) {
@@ -65,8 +69,10 @@ class Judged final : public mock::http::CallListener {
 
 class ServeCommand {
  public:
-  explicit ServeCommand(const ServeArguments& arguments)
-      : arguments_(arguments), console_(arguments.journal == "-" ? stderr : stdout) {}
+  explicit ServeCommand(ServeArguments& arguments)
+      : arguments_(arguments),
+        console_(arguments.journal == "-" || arguments.outputs.take_standard_output() ? stderr
+                                                                                      : stdout) {}
 
   ExitCode execute() {
     const std::atomic<bool>* const interrupt = watch_interrupts();
@@ -82,6 +88,7 @@ class ServeCommand {
     if (auto opened = journal.open(arguments_.journal, arguments_.path, interrupt); !opened) {
       return print_errors(opened.error());
     }
+    if (auto opened = open_outputs(); !opened) return print_errors(opened.error());
     options.session.calls = &judged;
     options.session.on_line = [&](std::string_view line) { journal.write(line); };
     options.on_tick = [&] { journal.flush(); };
@@ -91,11 +98,22 @@ class ServeCommand {
     introduce(*scenario, options, **server);
     const auto ran = (*server)->run(interrupt, lasts);
     ExitCode code = conclude(options, **server, judged.recorder());
+    code = worse(code, arguments_.outputs.commit());
     if (!ran) code = worse(code, print_errors(ran.error()));
     return journal.close() ? code : worse(code, ExitCode::environment);
   }
 
  private:
+  Result<void> open_outputs() const {
+    const bool both = arguments_.journal == "-" && arguments_.outputs.take_standard_output();
+    if (both) return fail(ErrorKind::invalid, "--journal and another option go to standard output");
+    std::vector<std::string> apart{arguments_.path};
+    if (!arguments_.journal.empty() && arguments_.journal != "-") {
+      apart.push_back(arguments_.journal);
+    }
+    return arguments_.outputs.open(1, apart);
+  }
+
   Result<void> fill(mock::http::ServerOptions& options, const sim::Scenario& scenario) const {
     options.scenario = scenario.name;
     options.host = arguments_.host;
@@ -177,10 +195,12 @@ class ServeCommand {
         fmt::print(console_, "  finding: {} {}\n", to_string(finding), calls.count(finding));
       }
     }
-    if (!arguments_.expect) return ExitCode::passed;
+    if (!arguments_.expect && !want_results(arguments_.outputs)) return ExitCode::passed;
     std::vector<std::string> not_judged;
-    const sim::RunResult result =
-        recorder.finish(options.session.seed, server.ended_at(), not_judged);
+    sim::RunResult result = recorder.finish(options.session.seed, server.ended_at(), not_judged);
+    sim::report_faults(server.session().provider(), result);
+    write_results({result}, arguments_.outputs);
+    if (!arguments_.expect) return ExitCode::passed;
     fmt::print(console_, "\n{}",
                reports::console_summary(result, {.color = wants_color(console_), .replay = {}}));
     for (const std::string& text : not_judged) {
@@ -190,7 +210,7 @@ class ServeCommand {
     return exit_code(result);
   }
 
-  const ServeArguments& arguments_;
+  ServeArguments& arguments_;
   std::FILE* console_;
 };
 
@@ -231,6 +251,7 @@ void add_serve(CLI::App& program, Request& request) {
       ->type_name("FILE");
   command->add_flag("--expect", arguments->expect,
                     "At the end judge the scenario's expectations on what the clients did");
+  add_result_outputs(*command, arguments->outputs);
   command
       ->add_option("--for", arguments->lasts,
                    "End after so much of the scenario's time (default: when interrupted)")

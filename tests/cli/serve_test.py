@@ -19,6 +19,8 @@ import threading
 import time
 import unittest
 
+import jsonschema
+
 PATIENCE = 60  # seconds for anything, sanitizers and a busy machine included
 KEY = {"authorization": "Bearer k"}
 
@@ -49,9 +51,10 @@ class Serving:
             [BROWNOUT, "serve", path, "--port", "0", "--journal", self.journal_path, *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         test.addCleanup(self.process.kill)
+        self.console = self.process.stderr if "-" in options else self.process.stdout
         self.banner = ""
         while not re.search("(?m)^  phase ", self.banner):
-            line = self.process.stdout.readline()
+            line = self.console.readline()
             if not line:
                 break
             self.banner += line
@@ -219,6 +222,37 @@ class Serve(unittest.TestCase):
                              ("Gemini", url)):
             self.assertRegex(server.banner, rf"(?m)^ .* {client} +{re.escape(base)}$")
 
+    def test_the_result_can_be_written_like_that_of_a_run(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        files = {form: folder / form for form in ("json", "junit", "html", "markdown")}
+        options = [text for form, path in files.items() for text in ("--" + form, path)]
+        server = Serving(self, "--expect", *options, timeline=[{"phase": "all", "until": "2m", "faults": [
+            {"on": "*", "sequence": ["overloaded", {"wire": "reset"}, "success"]}]}])
+        self.assertEqual(server.chat()[0].status, 503)
+        with self.assertRaises(ConnectionError):
+            server.chat()
+        self.assertEqual(server.chat()[0].status, 200)
+        code, out, _ = server.end()
+        self.assertEqual(code, 1, out)  # three attempts, one was allowed
+        document = json.loads(files["json"].read_text())
+        schema = json.loads(pathlib.Path("scenarios/schema/result.schema.json").read_text())
+        jsonschema.validate(document, schema)
+        [run] = document["runs"]
+        self.assertEqual(run["verdict"], "failed")
+        self.assertNotEqual(run["scenario_digest"], "0" * 16)
+        self.assertEqual(run["total"]["attempts"], 3)
+        self.assertEqual([fault["injected"] for fault in run["faults"]], [2])
+        self.assertIn('failures="1"', files["junit"].read_text())
+        self.assertIn("<html", files["html"].read_text())
+        self.assertIn("of its clients", files["markdown"].read_text())
+
+    def test_results_alone_do_not_decide_the_exit_code(self):
+        server = Serving(self, "--json", "-", "--start", "storm")
+        server.chat()
+        code, out, err = server.end()
+        self.assertEqual(code, 0, err)
+        self.assertEqual(json.loads(out)["runs"][0]["verdict"], "failed")
+
     def test_what_only_a_client_can_know_is_listed_and_not_judged(self):
         server = Serving(self, "--expect", expect=["calls >= 1", "hedges == 0"])
         server.chat()
@@ -309,6 +343,10 @@ class Serve(unittest.TestCase):
         self.assertEqual(run("--speed", "nan")[0], 2)
         written = path.read_bytes()
         self.assertEqual(run("--journal", str(path))[0], 2)
+        self.assertEqual(run("--json", str(path))[0], 2)
+        other = str(server.folder / "other")
+        self.assertEqual(run("--journal", other, "--json", other)[0], 2)
+        self.assertEqual(run("--journal", "-", "--json", "-")[0], 2)
         self.assertEqual(path.read_bytes(), written)
         self.assertEqual(run("--for", "soon")[0], 2)
         self.assertEqual(run("--host", "nowhere.example")[0], 5)

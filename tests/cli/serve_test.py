@@ -281,6 +281,8 @@ class Serve(unittest.TestCase):
         server = Serving(self, "--speed", "100", providers={
             "openai": {"dialect": "openai", "models": {"gpt-4": model}}},
             timeline=[{"phase": "all", "until": "2m"}])
+        self.assertRegex(server.console.readline(),
+                         "100 times as fast: .*; the clients' own backoff and timeouts are not")
         begun = time.monotonic()
         self.assertEqual(server.chat()[0].status, 200)
         self.assertLess(time.monotonic() - begun, 5)  # not 10

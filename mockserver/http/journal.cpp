@@ -56,6 +56,10 @@ void append_decision(const JournalEntry& entry, std::string& out) {
   decision.number("status", entry.status);
   if (!entry.fault.empty()) decision.text("fault", entry.fault);
   if (entry.injected) decision.raw("injected", "true");
+  if (entry.wire.word != WireWord::none) {
+    decision.text("wire", mock::to_string(entry.wire.word));
+    if (wire_rule(entry.wire.word).places != 0) decision.text("at", entry.wire.point.to_string());
+  }
   if (entry.draw) {
     decision.raw("draw",
                  fmt::format("{}.{:09}", *entry.draw / 1'000'000'000, *entry.draw % 1'000'000'000));

@@ -54,6 +54,7 @@ struct JournalEntry {
   std::uint16_t status = 0;
   std::string fault;                    ///< the one that decided it; empty: none
   bool injected = false;                ///< a fault of the admin API decided it
+  WireFault wire{};                     ///< what happens to the reply on its way
   std::optional<std::int64_t> draw;     ///< for faults, in billionths
   LimitHit hit;                         ///< the limit that refused it
   std::array<BucketLevels, 4> buckets;  ///< requests, tokens, input_tokens, output_tokens

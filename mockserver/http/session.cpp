@@ -317,6 +317,7 @@ void Session::begin(Exchange& exchange, Instant now, Duration real) {
   JournalEntry& entry = exchange.entry;
   entry.outcome = plan.kind;
   entry.hit = plan.hit;
+  entry.wire = plan.wire;
   entry.retry_after = plan.retry_after;
   entry.output_tokens = plan.output_tokens;
   if (plan.fault != no_fault && exchange.owner != nullptr) {

@@ -12,6 +12,7 @@
 namespace brownout::mock::http::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -171,6 +172,9 @@ TEST(Server, PlaysASequenceOfFaultsOfTheWireAndErrors) {
   EXPECT_EQ(next(end), "");
   EXPECT_EQ(end, End::fin);
   EXPECT_THAT(next(end), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(admin(server, "GET", "journal"),
+              AllOf(HasSubstr(R"("wire":"reset","at":"before_headers")"),
+                    HasSubstr(R"("wire":"html","draw")"), HasSubstr(R"("at":"after_accept")")));
 }
 
 TEST(Server, AStallLeavesAStreamOpenInTheMiddle) {

@@ -149,8 +149,10 @@ void ServedRecorder::add(std::string_view session, const ServedCall& call, std::
   }
 }
 
-RunResult ServedRecorder::finish(std::uint64_t seed, Instant ended,
+RunResult ServedRecorder::finish(std::uint64_t seed, double speed, Instant ended,
                                  std::vector<std::string>& not_judged) {
+  result_.stage = RunStage::http;
+  result_.speed = speed;
   result_.seed = seed;
   result_.ended = ended;
   for (const auto& [session, tally] : sessions_) add(tally, kept_);

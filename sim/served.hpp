@@ -33,9 +33,10 @@ class ServedRecorder {
   /// What was added of that session counts for good; another may have its name.
   void keep(std::string_view session);
 
-  /// What was found out, with the expectations that can be judged from here. The others go to
-  /// `not_judged`, as they are written.
-  RunResult finish(std::uint64_t seed, Instant ended, std::vector<std::string>& not_judged);
+  /// What was found out over HTTP, at that speed, with the expectations that can be judged from
+  /// here. The others go to `not_judged`, as they are written.
+  RunResult finish(std::uint64_t seed, double speed, Instant ended,
+                   std::vector<std::string>& not_judged);
 
  private:
   // What one session did, or all that are kept.

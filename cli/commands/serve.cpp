@@ -197,7 +197,8 @@ class ServeCommand {
     }
     if (!arguments_.expect && !want_results(arguments_.outputs)) return ExitCode::passed;
     std::vector<std::string> not_judged;
-    sim::RunResult result = recorder.finish(options.session.seed, server.ended_at(), not_judged);
+    sim::RunResult result =
+        recorder.finish(options.session.seed, options.session.speed, server.ended_at(), not_judged);
     sim::report_faults(server.session().provider(), result);
     write_results({result}, arguments_.outputs);
     if (!arguments_.expect) return ExitCode::passed;

@@ -188,7 +188,7 @@ class Serve(unittest.TestCase):
                 self.assertEqual(server.chat()[0].status, 200)
                 code, out, _ = server.end()
                 self.assertEqual(code, 0, out)
-                self.assertRegex(out, r"PASS +small +with policy of its clients: 2 of 2")
+                self.assertRegex(out, r"PASS +small +with policy of its clients, over HTTP in real time: 2 of 2")
                 self.assertEqual(len(server.journal()), 4)  # the file keeps everything
 
     def test_what_one_test_begins_anew_is_its_own(self):
@@ -239,6 +239,7 @@ class Serve(unittest.TestCase):
         jsonschema.validate(document, schema)
         [run] = document["runs"]
         self.assertEqual(run["verdict"], "failed")
+        self.assertEqual((run["stage"], run["speed"]), ("http", 1))
         self.assertNotEqual(run["scenario_digest"], "0" * 16)
         self.assertEqual(run["total"]["attempts"], 3)
         self.assertEqual([fault["injected"] for fault in run["faults"]], [2])

@@ -15,6 +15,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view prefix = "/__brownout/";
+const std::string inject_form = R"({"fault": {…}, "for": "30s"})";
+// Nothing that is asked for nests so deep, and the library copies what it has read so far at every
+// level.
+constexpr int deepest = 20;
 
 AdminReply told(const Json& json, std::uint16_t status = 200) {
   return {.status = status,
@@ -46,7 +50,8 @@ class Admin {
       }
       rest_ = what.substr(resource.name.size());
       if (resource.method != head_.method) continue;
-      if (!read_body()) return refused(400, "the body is not a JSON object");
+      if (!read_body())
+        return refused(400, "the body is not a JSON object, or one of too many levels");
       return (this->*resource.answer)();
     }
     std::string known;
@@ -68,8 +73,13 @@ class Admin {
 
   bool read_body() {
     if (text_.empty()) return true;
-    body_ = Json::parse(text_, nullptr, false);
-    return body_.is_object();
+    bool too_deep = false;
+    const auto keep = [&](int depth, Json::parse_event_t, Json&) {
+      too_deep = too_deep || depth > deepest;
+      return depth <= deepest;
+    };
+    body_ = Json::parse(text_, keep, false);
+    return body_.is_object() && !too_deep;
   }
 
   const Json* member(const char* name) const {
@@ -169,7 +179,11 @@ class Admin {
     const Json* name = member("phase");
     std::vector<std::string_view> names;
     for (const PhaseSpec& phase : session_.script().phases) names.push_back(phase.name);
-    const std::string wanted = name != nullptr && name->is_string() ? name->get<std::string>() : "";
+    if (name == nullptr || !name->is_string()) {
+      return refused(
+          400, fmt::format(R"(expected {{"phase": NAME}}, NAME {})", expected_one_of("", names)));
+    }
+    const auto wanted = name->get<std::string>();
     const auto found = std::ranges::find(names, wanted);
     if (found == names.end()) {
       return refused(
@@ -184,12 +198,15 @@ class Admin {
   AdminReply inject() {
     const Json* fault = member("fault");
     const Json* lasts = member("for");
+    if (fault == nullptr || !fault->is_object()) {
+      return refused(400, R"("fault": expected an object as in a timeline: )" + inject_form);
+    }
     const auto duration = lasts != nullptr && lasts->is_string()
                               ? parse_duration(lasts->get<std::string>())
                               : std::nullopt;
-    if (fault == nullptr || !fault->is_object() || !duration || *duration == Duration{0}) {
-      return refused(400,
-                     R"(expected {"fault": {…as in a timeline…}, "for": "30s"}, in scenario time)");
+    if (!duration || *duration <= Duration{0}) {
+      return refused(
+          400, R"("for": expected a duration in scenario time, such as "30s": )" + inject_form);
     }
     const auto number = session_.inject(fault->dump(2), *duration, real_);
     if (!number) {

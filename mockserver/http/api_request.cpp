@@ -62,6 +62,12 @@ std::string_view no_credential(Endpoint endpoint) {
          "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
 }
 
+// Whose words an answer has that is about no endpoint with words of its own.
+Endpoint vendor_of(const RequestHead& head) {
+  const bool anthropic = head.has_header("anthropic-version") || head.has_header("x-api-key");
+  return anthropic ? Endpoint::anthropic_messages : Endpoint::openai_chat;
+}
+
 std::optional<std::uint32_t> header_count(const RequestHead& head, std::string_view name) {
   const std::string_view text = head.header(name);
   std::uint32_t count = 0;
@@ -247,7 +253,9 @@ ApiRequest read_api_request(const RequestHead& head, std::string_view body,
   out.stream = target.stream;
   out.credential = credential(head);
   if (out.credential.empty()) {
-    refuse(out, OutcomeKind::authentication, 401, std::string(no_credential(target.endpoint)));
+    // A list has no words of its own for errors.
+    if (target.endpoint == Endpoint::models) out.facts.endpoint = vendor_of(head);
+    refuse(out, OutcomeKind::authentication, 401, std::string(no_credential(out.facts.endpoint)));
     return out;
   }
   if (target.endpoint == Endpoint::models) return out;
@@ -272,8 +280,8 @@ ApiRequest read_api_request(const RequestHead& head, std::string_view body,
 
 ApiRequest refuse_target(const RequestHead& head) {
   ApiRequest out;
-  const bool anthropic = head.has_header("anthropic-version") || head.has_header("x-api-key");
-  out.facts.endpoint = anthropic ? Endpoint::anthropic_messages : Endpoint::openai_chat;
+  out.facts.endpoint = vendor_of(head);
+  const bool anthropic = is_anthropic(out.facts.endpoint);
   out.facts.keep_alive = head.keep_alive;
   out.facts.chunked = head.is_http_1_1;
   out.credential = credential(head);
@@ -281,9 +289,9 @@ ApiRequest refuse_target(const RequestHead& head) {
   wire::Target target;
   for (const std::string_view method : {"POST", "GET"}) {
     if (!wire::find_target(method, head.path, target)) continue;
-    out.facts.endpoint = target.endpoint;
+    if (target.endpoint != Endpoint::models) out.facts.endpoint = target.endpoint;
     refuse(out, OutcomeKind::invalid_request, 405,
-           is_anthropic(target.endpoint)
+           is_anthropic(out.facts.endpoint)
                ? "Method Not Allowed"
                : fmt::format("Not allowed to {} on {}.", head.method, head.path));
     return out;

@@ -113,7 +113,9 @@ bool Loop::read_head(Connection& connection) {
   connection.scanned = 0;
   if (status != 0) {
     refuse(connection, status,
-           status == 414 ? "the target of the request is too long" : "this is not HTTP/1.1");
+           status == 414   ? "the target of the request is too long"
+           : status == 431 ? "a line of the head is too long"
+                           : "this is not HTTP/1.1");
     return false;
   }
   connection.continued = false;

@@ -17,6 +17,37 @@ const std::string* find(const Pairs& pairs, std::string_view name) {
   return found == pairs.end() ? nullptr : &found->second;
 }
 
+bool asks_to_close(const Pairs& headers) {
+  for (const auto& [name, value] : headers) {
+    if (!same_letters(name, "connection")) continue;
+    std::string_view rest = value;
+    while (!rest.empty()) {
+      const std::size_t comma = std::min(rest.find(','), rest.size());
+      std::string_view word = rest.substr(0, comma);
+      word.remove_prefix(std::min(word.find_first_not_of(" \t"), word.size()));
+      word = word.substr(0, word.find_last_not_of(" \t") + 1);
+      if (same_letters(word, "close")) return true;
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+  }
+  return false;
+}
+
+// What the library would misread: lines longer than its buffer, and a space before a colon, which
+// hides a header (RFC 9112, 5.1).
+std::uint16_t problem_of(std::string_view head) {
+  constexpr std::size_t longest_line = 8 * 1024 - 8;
+  head.remove_prefix(std::min(head.find("\r\n") + 2, head.size()));
+  while (!head.empty()) {
+    const std::size_t end = std::min(head.find("\r\n"), head.size());
+    const std::string_view line = head.substr(0, end);
+    if (line.size() > longest_line) return 431;
+    if (line.substr(0, line.find(':')).find_first_of(" \t") != line.npos) return 400;
+    head.remove_prefix(std::min(end + 2, head.size()));
+  }
+  return 0;
+}
+
 // A socket that holds a whole head and keeps the beginning of what is answered.
 class Bytes final : public httplib::Stream {
  public:
@@ -98,7 +129,7 @@ class HeadParser::Server : public httplib::Server {
       // Neither is for the library to act upon.
       request.headers.clear();
     });
-    head.keep_alive = !closes;
+    head.keep_alive = !closes && !asks_to_close(head.headers);
     if (understood) return 0;
     return stream.status() == 414 ? 414 : 400;
   }
@@ -108,6 +139,7 @@ HeadParser::HeadParser() : server_(std::make_unique<Server>()) {}
 HeadParser::~HeadParser() = default;
 
 std::uint16_t HeadParser::parse(std::string_view bytes, RequestHead& head) {
+  if (const std::uint16_t status = problem_of(bytes); status != 0) return status;
   return server_->read(bytes, head);
 }
 

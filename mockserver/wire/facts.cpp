@@ -115,7 +115,10 @@ bool is_sent(HeaderForm::When when, std::uint16_t status) {
 
 Duration told(Duration duration, const Occasion& occasion) {
   if (occasion.speed == 1 || duration == forever) return duration;
-  return Duration{std::llround(static_cast<double>(duration.count()) / occasion.speed)};
+  // A hundred years and more: what is told as a date is added to today's.
+  constexpr double most = 4e18;
+  return Duration{
+      std::llround(std::min(static_cast<double>(duration.count()) / occasion.speed, most))};
 }
 
 Values reply_values(const Form& form, const RequestFacts& request, const Plan& plan,

@@ -29,6 +29,9 @@ TEST(HeadParser, ReadsMethodPathQueryAndHeaders) {
 
 TEST(HeadParser, KnowsWhoWantsTheConnectionClosed) {
   EXPECT_FALSE(head_of("GET / HTTP/1.1\r\nConnection: close\r\n\r\n").keep_alive);
+  EXPECT_FALSE(head_of("GET / HTTP/1.1\r\nConnection: TE , Close\r\n\r\n").keep_alive);
+  EXPECT_FALSE(head_of("GET / HTTP/1.1\r\nconnection: te\r\nconnection: close\r\n\r\n").keep_alive);
+  EXPECT_TRUE(head_of("GET / HTTP/1.1\r\nconnection: closet,\r\n\r\n").keep_alive);
   EXPECT_FALSE(head_of("GET / HTTP/1.0\r\n\r\n").keep_alive);
   EXPECT_TRUE(head_of("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keep_alive);
 }
@@ -39,6 +42,8 @@ TEST(HeadParser, RefusesWhatIsNoRequest) {
   EXPECT_EQ(parser.parse("nonsense\r\n\r\n", head), 400);
   EXPECT_EQ(parser.parse("GET / HTTP/3.7\r\n\r\n", head), 400);
   EXPECT_EQ(parser.parse("GET /" + std::string(9000, 'x') + " HTTP/1.1\r\n\r\n", head), 414);
+  EXPECT_EQ(parser.parse("GET / HTTP/1.1\r\nx: " + std::string(9000, 'x') + "\r\n\r\n", head), 431);
+  EXPECT_EQ(parser.parse("POST / HTTP/1.1\r\ntransfer-encoding : chunked\r\n\r\n", head), 400);
   EXPECT_EQ(parser.parse("GET / HTTP/1.1\r\n\r\n", head), 0);  // and goes on
 }
 

@@ -93,6 +93,17 @@ TEST(Server, RefusesInTheWordsOfTheVendor) {
               HasSubstr("max_tokens: Field required"));
 }
 
+TEST(Server, RefusesListsOfModelsInTheWordsOfTheVendorToo) {
+  const TestServer server;
+  EXPECT_THAT(ask(server, http("GET", "/v1/models", "")), StartsWith("HTTP/1.1 401"));
+  EXPECT_THAT(ask(server, http("GET", "/v1/models", "", "anthropic-version: 2023-06-01\r\n")),
+              HasSubstr("authentication_error"));
+  for (const std::string_view method : {"POST", "HEAD", "OPTIONS"}) {
+    EXPECT_THAT(ask(server, http(method, "/v1/models", "", key)), StartsWith("HTTP/1.1 405"));
+  }
+  EXPECT_THAT(ask(server, http("GET", "/v1/models", "", key)), StartsWith("HTTP/1.1 200"));
+}
+
 // Faults on the wire
 
 TEST(Server, AnOutageResetsTheConnectionWithoutAByte) {
@@ -340,6 +351,22 @@ TEST(Server, AFaultThatIsNoneIsRefusedWithItsPlace) {
                                  R"({"fault": {"on": "*", "eror": "overloaded"}, "for": "1h"})");
   EXPECT_THAT(told, StartsWith("HTTP/1.1 400"));
   EXPECT_THAT(told, HasSubstr(R"(did you mean \"error\"?)"));
+  EXPECT_THAT(admin(server, "POST", "faults", R"({"for": "1h"})"), HasSubstr(R"(\"fault\": exp)"));
+  for (const std::string_view lasts : {"0s", "30", "99999999h"}) {
+    EXPECT_THAT(admin(server, "POST", "faults",
+                      fmt::format(R"({{"fault": {{"on": "*"}}, "for": "{}"}})", lasts)),
+                HasSubstr(R"(\"for\": expected a duration)"));
+  }
+  EXPECT_THAT(admin(server, "POST", "phase", R"({"phse": "all"})"),
+              HasSubstr(R"(expected {\"phase\": NAME})"));
+}
+
+TEST(Server, AFaultOfManyLevelsIsRefusedUnread) {
+  const TestServer server;
+  const std::string nested = std::string(30'000, '[') + std::string(30'000, ']');
+  EXPECT_THAT(admin(server, "POST", "faults",
+                    fmt::format(R"({{"fault": {{"on": {}}}, "for": "1h"}})", nested)),
+              HasSubstr("too many levels"));
 }
 
 TEST(Server, TestsDoNotMeetEachOther) {

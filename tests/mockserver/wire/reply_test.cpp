@@ -192,6 +192,12 @@ TEST(WireHeaders, HintsAreRoundedUpAndCompressedWithTime) {
   EXPECT_EQ(answer.headers.at("retry-after"), "2");
   EXPECT_EQ(answer.headers.at("retry-after-ms"), "1509");
   EXPECT_NE(answer.body.find("Please try again in 1.509s."), std::string::npos);
+
+  // A year, for a clock a thousand times as slow: what no time can hold is told as a long one.
+  plan.retry_after = 8760h;
+  occasion.speed = 0.001;
+  answer = parse_answer(play(encode(request, plan, occasion)).bytes);
+  EXPECT_EQ(answer.headers.at("retry-after"), "4000000000");
 }
 
 TEST(WireErrors, TheFiveCapturedTokenLimitMessagesComeOverTheWire) {

@@ -14,6 +14,8 @@ using Json = nlohmann::json;
 using wire::Endpoint;
 
 constexpr std::uint32_t most_tokens = 10'000'000;
+// Of a reply: what is not streamed is made at once.
+constexpr std::uint32_t most_output_tokens = 1'000'000;
 constexpr std::size_t bytes_per_token = 4;
 
 bool is_anthropic(Endpoint endpoint) {
@@ -269,11 +271,12 @@ ApiRequest read_api_request(const RequestHead& head, std::string_view body,
   if (const auto count = header_count(head, "x-brownout-input-tokens")) {
     out.facts.input_tokens = *count;
   }
-  out.output_tokens = header_count(head, "x-brownout-output-tokens").value_or(0);
+  out.output_tokens =
+      std::min(header_count(head, "x-brownout-output-tokens").value_or(0), most_output_tokens);
   if (const Json* metadata = find(json, "metadata"); metadata && out.output_tokens == 0) {
     const std::string_view text = text_of(find(*metadata, "x-brownout-output-tokens"));
     std::from_chars(text.data(), text.data() + text.size(), out.output_tokens);
-    out.output_tokens = std::min(out.output_tokens, most_tokens);
+    out.output_tokens = std::min(out.output_tokens, most_output_tokens);
   }
   return out;
 }

@@ -130,6 +130,7 @@ void Loop::read_ahead() {
 void Loop::sweep() {
   next_sweep_ = now_ + sweep_interval;
   if (options_.on_tick) options_.on_tick();
+  if (!doors_watched_) watch_doors(true);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Connection* connection = slots_[i].get();
     if (connection != nullptr && connection->timeout <= now_) on_timeout(*connection);
@@ -191,13 +192,23 @@ void Loop::mind_the_door() {
   if (!is_refusing_ && door_) poller_.add(listener_.socket.get(), EPOLLIN, listener_tag);
 }
 
+void Loop::watch_doors(bool watched) {
+  doors_watched_ = watched;
+  const std::uint32_t events = watched ? std::uint32_t{EPOLLIN} : std::uint32_t{0};
+  if (!is_refusing_) poller_.change(listener_.socket.get(), events, listener_tag);
+  if (admin_) poller_.change(admin_->socket.get(), events, admin_tag);
+}
+
 void Loop::accept_all(const Listener& listener) {
   for (int i = 0; i < most_accepted_at_once; ++i) {
     Descriptor socket(
         ::accept4(listener.socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.is_open()) {
-      // No more files: somebody has to go before the next can come.
-      if ((errno == EMFILE || errno == ENFILE) && evict()) continue;
+      const bool lacks_files = errno == EMFILE || errno == ENFILE;
+      // Somebody has to go before the next can come. If nobody can, asking again at once would only
+      // keep the machine busy.
+      if (lacks_files && evict()) continue;
+      if (lacks_files) watch_doors(false);
       return;
     }
     ++counts_.connections;

@@ -63,6 +63,7 @@ class Loop {
   };
 
   // Connections
+  void watch_doors(bool watched);
   void accept_all(const Listener& listener);
   void mind_the_door();
   Connection& open(Descriptor socket);
@@ -114,6 +115,7 @@ class Loop {
   Listener listener_;
   std::optional<Listener> admin_;
   bool is_refusing_ = false;  // listener_ is bound, and does not listen
+  bool doors_watched_ = true;
   Duration refusal_known_{};  // until when
   Result<void> door_;         // an error ends the loop
   Poller poller_;

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -358,6 +359,31 @@ class Serve(unittest.TestCase):
         server = Serving(self, "--host", "0.0.0.0")
         _, _, err = server.end()
         self.assertIn("warning: listening at 0.0.0.0", err)
+
+    def test_without_files_for_more_clients_it_waits_in_peace(self):
+        server = Serving(self, "--start", "storm", timeline=[
+            {"phase": "calm", "until": "1m"},
+            {"phase": "storm", "until": "2m", "faults": [{"on": "*", "hang": True}]}])
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (24, 24))
+        clients = []
+        for _ in range(60):
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+            self.addCleanup(client.close)
+            client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nauthorization: Bearer k\r\n"
+                           b"content-length: 31\r\n\r\n" + b'{"model":"gpt-4","messages":[]}')
+            clients.append(client)
+
+        def busy():
+            stat = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().split()
+            return (int(stat[13]) + int(stat[14])) / os.sysconf("SC_CLK_TCK")
+
+        before = busy()
+        time.sleep(1)
+        self.assertLess(busy() - before, 0.5)
+        for client in clients:
+            client.close()
+        server.admin("POST", "phase", {"phase": "calm"})
+        self.assertEqual(server.chat()[0].status, 200)
 
 
 class Journals(unittest.TestCase):

@@ -58,6 +58,9 @@ class World {
   }
 
   // In steps, so that somebody can be told of progress and levels can be read in between.
+  // Calls that have not ended are the caller's, and giving one up may let another go on.
+  ~World() { engine_.reset(); }
+
   RunEnd run(const std::function<void(Instant)>& progress) {
     caller_->begin();
     if (progress || detail_) {

@@ -220,6 +220,9 @@ class World {
                                       std::make_shared<const std::string>("ping"));
   }
 
+  // Calls that have not ended are the caller's, and giving one up may let another go on.
+  ~World() { engine_.reset(); }
+
   sim::RunEnd run() {
     const Duration worked_before = time_worked();
     const Instant begun = AsioRuntime::clock();

@@ -214,6 +214,21 @@ TEST(Run, ARunCanBeInterruptedOnItsWay) {
   EXPECT_LT(result.ended, at(6h));
 }
 
+// Each call that is given up leaves a slot to one that waits. The sanitizers watch whose requests
+// those read.
+TEST(Run, AnInterruptedRunGivesUpCallsThatWaitForASlot) {
+  Lab lab;
+  lab.arrivals = R"({"constant": "1000/s"})";
+  lab.model += R"(, "limits": {"concurrent": 3, "queue": 500})";
+  std::atomic<bool> interrupt{false};
+  RunOptions options;
+  options.interrupt = &interrupt;
+  options.progress = [&](Instant) { interrupt = true; };
+  const RunResult result = fly(lab, "[]", options);
+  EXPECT_EQ(result.end, RunEnd::interrupted);
+  EXPECT_GT(result.unfinished_calls, 100U);
+}
+
 // Nothing happens in the second half: looking at the run must not move its end.
 TEST(Run, WatchingARunChangesNothing) {
   Lab lab;

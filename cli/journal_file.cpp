@@ -33,13 +33,8 @@ int open_to_write(const std::string& path, const std::atomic<bool>* interrupt) {
 
 }  // namespace
 
-Result<void> JournalFile::open(const std::string& path, const std::string& scenario,
-                               const std::atomic<bool>* interrupt) {
+Result<void> JournalFile::open(const std::string& path, const std::atomic<bool>* interrupt) {
   if (path.empty()) return {};
-  std::error_code ignored;
-  if (std::filesystem::equivalent(path, scenario, ignored)) {
-    return fail(ErrorKind::invalid, path + " would overwrite " + scenario);
-  }
   is_ours_ = path != "-";
   name_ = is_ours_ ? path : "standard output";
   file_ = is_ours_ ? open_to_write(path, interrupt) : STDOUT_FILENO;

@@ -21,10 +21,9 @@ class JournalFile {
   JournalFile& operator=(const JournalFile&) = delete;
   ~JournalFile() { close(); }
 
-  /// An empty path: no journal. "-" is standard output. A named pipe waits for its reader, until
-  /// `interrupt` becomes true. Errors: invalid (the path is the scenario's), environment.
-  Result<void> open(const std::string& path, const std::string& scenario,
-                    const std::atomic<bool>* interrupt);
+  /// Empties the file. An empty path: no journal. "-" is standard output. A named pipe waits for
+  /// its reader, until `interrupt` becomes true. Errors: environment.
+  Result<void> open(const std::string& path, const std::atomic<bool>* interrupt);
 
   void write(std::string_view line);
   /// Hands on what can be without waiting.

@@ -10,16 +10,14 @@
 #include "engine/core/check.hpp"
 
 namespace brownout::cli {
-namespace {
 
 bool same_place(const std::string& a, const std::string& b) {
   if (a.empty() || b.empty() || (a == "-") != (b == "-")) return false;
   std::error_code ignored;
-  return a == b || std::filesystem::weakly_canonical(std::filesystem::absolute(a), ignored) ==
-                       std::filesystem::weakly_canonical(std::filesystem::absolute(b), ignored);
+  return a == b || std::filesystem::equivalent(a, b, ignored) ||
+         std::filesystem::weakly_canonical(std::filesystem::absolute(a), ignored) ==
+             std::filesystem::weakly_canonical(std::filesystem::absolute(b), ignored);
 }
-
-}  // namespace
 
 CLI::Option* Outputs::add(CLI::App& command, std::string_view option,
                           const std::string& description, Holds holds) {
@@ -67,8 +65,7 @@ Result<void> Outputs::check(const Output& output, std::size_t runs,
                 fmt::format("{} takes one scenario, not {}", output.option, runs));
   }
   for (const std::string& input : inputs) {
-    std::error_code ignored;
-    if (!std::filesystem::equivalent(output.path, input, ignored)) continue;
+    if (!same_place(output.path, input)) continue;
     return fail(ErrorKind::invalid, output.path + " would overwrite " + input);
   }
   for (const Output& other : outputs_) {

@@ -19,6 +19,9 @@ class Option;
 
 namespace brownout::cli {
 
+/// Whether two paths lead to one file, be it there or not yet.
+bool same_place(const std::string& a, const std::string& b);
+
 class Outputs {
  public:
   /// How many runs one file can hold.

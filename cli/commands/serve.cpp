@@ -85,16 +85,17 @@ class ServeCommand {
     }
     const auto lasts = arguments_.lasts.empty() ? forever : *parse_duration(arguments_.lasts);
     JournalFile journal;
-    if (auto opened = journal.open(arguments_.journal, arguments_.path, interrupt); !opened) {
-      return print_errors(opened.error());
-    }
-    if (auto opened = open_outputs(); !opened) return print_errors(opened.error());
+    if (auto opened = open_outputs(*scenario); !opened) return print_errors(opened.error());
     options.session.calls = &judged;
     options.session.on_line = [&](std::string_view line) { journal.write(line); };
     options.on_tick = [&] { journal.flush(); };
 
     auto server = Server::listen(options);
     if (!server) return print_errors(server.error());
+    // Last, as it empties the file of an earlier run.
+    if (auto opened = journal.open(arguments_.journal, interrupt); !opened) {
+      return print_errors(opened.error());
+    }
     introduce(*scenario, options, **server);
     const auto ran = (*server)->run(interrupt, lasts);
     ExitCode code = conclude(options, **server, judged.recorder());
@@ -104,13 +105,17 @@ class ServeCommand {
   }
 
  private:
-  Result<void> open_outputs() const {
-    const bool both = arguments_.journal == "-" && arguments_.outputs.take_standard_output();
+  Result<void> open_outputs(const sim::Scenario& scenario) const {
+    const std::string& journal = arguments_.journal;
+    const bool both = journal == "-" && arguments_.outputs.take_standard_output();
     if (both) return fail(ErrorKind::invalid, "--journal and another option go to standard output");
     std::vector<std::string> apart{arguments_.path};
-    if (!arguments_.journal.empty() && arguments_.journal != "-") {
-      apart.push_back(arguments_.journal);
+    if (!scenario.policy_path.empty()) apart.push_back(scenario.policy_path);
+    for (const std::string& input : apart) {
+      if (!same_place(journal, input)) continue;
+      return fail(ErrorKind::invalid, journal + " would overwrite " + input);
     }
+    if (journal != "-") apart.push_back(journal);
     return arguments_.outputs.open(1, apart);
   }
 

@@ -355,6 +355,27 @@ class Serve(unittest.TestCase):
         self.assertEqual(run("--for", "soon")[0], 2)
         self.assertEqual(run("--host", "nowhere.example")[0], 5)
 
+    def test_a_command_that_cannot_serve_leaves_all_files_as_they_were(self):
+        server = Serving(self)
+        path = server.folder / "policed.json"
+        path.write_text(json.dumps(scenario(policy="policy.json")))
+        policy = server.folder / "policy.json"
+        old = server.folder / "old.jsonl"
+        for file in (policy, old):
+            file.write_text("precious")
+        for code, *options in ((5, "--journal", old, "--port", str(server.port)),
+                               (5, "--journal", old, "--json", server.folder / "no" / "x"),
+                               (2, "--journal", old, "--json", old),
+                               (2, "--journal", policy, "--port", "0"),
+                               (2, "--json", policy, "--port", "0"),
+                               (2, "--journal", old, "--start", "nowhere")):
+            with self.subTest(options):
+                done = subprocess.run([BROWNOUT, "serve", path, "--for", "1ms",
+                                       *options], capture_output=True, text=True, timeout=PATIENCE)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertEqual(policy.read_text(), "precious")
+                self.assertEqual(old.read_text(), "precious")
+
     def test_listening_to_the_world_is_warned_of(self):
         server = Serving(self, "--host", "0.0.0.0")
         _, _, err = server.end()

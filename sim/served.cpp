@@ -162,15 +162,31 @@ RunResult ServedRecorder::finish(std::uint64_t seed, double speed, Instant ended
     result_.phases[i].stats.add(kept_.phases[i]);
     result_.total.add(kept_.phases[i]);
   }
-  const std::vector<FaultWindow> windows(result_.routes.size());
-  for (const Expectation& expectation : scenario_.expectations) {
-    if (is_seen(expectation, result_.routes)) {
-      result_.expectations.push_back(judge(expectation, result_, windows));
-    } else {
-      not_judged.push_back(expectation.text);
-    }
-  }
+  judge_seen(not_judged);
   return std::move(result_);
+}
+
+void ServedRecorder::judge_seen(std::vector<std::string>& not_judged) {
+  const std::vector<FaultWindow> windows(result_.routes.size());
+  const auto is_seen_here = [&](const Expectation& expectation) {
+    return is_seen(expectation, result_.routes);
+  };
+  const bool any_seen = std::ranges::any_of(scenario_.expectations, is_seen_here);
+  for (const Expectation& expectation : scenario_.expectations) {
+    const bool seen = is_seen_here(expectation);
+    if (!seen) not_judged.push_back(expectation.text);
+    if (!seen && any_seen) continue;
+    ExpectationResult judged = judge(expectation, result_, windows);
+    if (!seen) {
+      judged.verdict = Verdict::undecided;
+      judged.actual = "only a client can know";
+      judged.value.reset();
+    } else if (judged.verdict == Verdict::passed && result_.total.calls == 0) {
+      judged.verdict = Verdict::undecided;
+      judged.actual += ", but nobody called";
+    }
+    result_.expectations.push_back(std::move(judged));
+  }
 }
 
 }  // namespace brownout::sim

@@ -34,7 +34,8 @@ class ServedRecorder {
   void keep(std::string_view session);
 
   /// What was found out over HTTP, at that speed, with the expectations that can be judged from
-  /// here. The others go to `not_judged`, as they are written.
+  /// here. The others go to `not_judged`, as they are written; they are undecided where there is
+  /// nothing else to judge, as is everything that holds only because nobody called.
   RunResult finish(std::uint64_t seed, double speed, Instant ended,
                    std::vector<std::string>& not_judged);
 
@@ -47,6 +48,7 @@ class ServedRecorder {
 
   Tally empty() const;
   static void add(const Tally& from, Tally& to);
+  void judge_seen(std::vector<std::string>& not_judged);
 
   const Scenario& scenario_;
   RunResult result_;

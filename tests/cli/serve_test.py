@@ -262,6 +262,24 @@ class Serve(unittest.TestCase):
         self.assertEqual(code, 0, out)
         self.assertIn("not judged, because only a client can know: hedges == 0", out)
 
+    def test_what_is_printed_is_what_it_exits_with(self):
+        for code, word, verdict, calls, expect in (
+                (0, "PASS", "passed", 1, ["calls >= 1", "hedges == 0"]),
+                (0, "PASS", "passed", 1, []),  # nothing was expected, as of every run
+                (1, "FAIL", "failed", 0, ["calls >= 1"]),
+                (4, "NO VERDICT", "undecided", 1, ["hedges == 0", "breaker(primary).opened == 0"]),
+                (4, "NO VERDICT", "undecided", 0, ["failed == 0"]),
+                (4, "NO VERDICT", "undecided", 0, ["availability >= 90%"])):
+            with self.subTest(expect=expect, calls=calls):
+                path = pathlib.Path(tempfile.mkdtemp()) / "result.json"
+                server = Serving(self, "--expect", "--json", path, expect=expect)
+                for _ in range(calls):
+                    server.chat()
+                ended, out, _ = server.end()
+                self.assertRegex(out, rf"(?m)^{word}  small")
+                self.assertEqual(ended, code)
+                self.assertEqual(json.loads(path.read_text())["runs"][0]["verdict"], verdict)
+
     def test_findings(self):
         server = Serving(self, timeline=[{"phase": "all", "until": "2m", "faults": [
             {"on": "*", "sequence": ["authentication", "success"]}]}])

@@ -13,6 +13,16 @@ using mock::http::ServedAttempt;
 using mock::http::ServedCall;
 __extension__ using Wide = unsigned __int128;
 
+// The success that ended first, or null: tries of a call that its client numbers may overlap.
+const ServedAttempt* answer_of(const ServedCall& call) {
+  const ServedAttempt* answer = nullptr;
+  for (const ServedAttempt& attempt : call.attempts) {
+    if (attempt.outcome != OutcomeKind::success || attempt.ended == never) continue;
+    if (answer == nullptr || attempt.ended < answer->ended) answer = &attempt;
+  }
+  return answer;
+}
+
 // Breakers, hedges, waits and caches are the client's, and leave no sign that is theirs alone.
 bool is_seen(const Expectation& expectation, const std::vector<std::string>& models) {
   switch (expectation.metric) {
@@ -117,7 +127,11 @@ void ServedRecorder::add(std::string_view session, const ServedCall& call, std::
   auto found = sessions_.find(session);
   if (found == sessions_.end()) found = sessions_.emplace(session, empty()).first;
   Tally& tally = found->second;
-  if (call.attempts.back().ended == never) {
+  const ServedAttempt* const answer = answer_of(call);
+  const bool is_answered = answer != nullptr;
+  const ServedAttempt& last =
+      is_answered ? *answer : *std::ranges::max_element(call.attempts, {}, &ServedAttempt::ended);
+  if (last.ended == never) {
     ++tally.unfinished;
     return;
   }
@@ -127,10 +141,6 @@ void ServedRecorder::add(std::string_view session, const ServedCall& call, std::
     add_attempt(stats, attempt, scenario_.script.models[attempt.model].price);
   }
   const Instant began = call.attempts.front().arrived;
-  const auto success =
-      std::ranges::find(call.attempts, OutcomeKind::success, &ServedAttempt::outcome);
-  const bool is_answered = success != call.attempts.end();
-  const ServedAttempt& last = is_answered ? *success : call.attempts.back();
   const CallEnd end = is_answered ? CallEnd::success : CallEnd::failed;
   ++stats.ended[static_cast<std::size_t>(end)];
   const Duration latency = std::max(last.ended - began, Duration{0});

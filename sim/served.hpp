@@ -3,9 +3,10 @@
 // What clients did to a provider on a socket, as a result: so that a scenario's expectations can be
 // judged on programs that are not ours.
 //
-// From the provider's side a call is what the server's correlation takes for one, its latency ends
-// with the last byte of its last try, and it has failed if that was no success. A client that left
-// before the end `cancelled` it. A route is a model: routes of policies are not known.
+// From the provider's side a call is what the server's correlation takes for one. Its latency ends
+// with the last byte of the success that ended first; without any it has failed, when the last of
+// its tries ended. A client that left before the end `cancelled` it. A route is a model: routes of
+// policies are not known.
 
 #include <cstdint>
 #include <map>

@@ -280,6 +280,22 @@ class Serve(unittest.TestCase):
                 self.assertEqual(ended, code)
                 self.assertEqual(json.loads(path.read_text())["runs"][0]["verdict"], verdict)
 
+    def test_of_tries_that_race_the_first_to_succeed_ends_the_call(self):
+        # try 1  |----------- 40 s -----------|
+        # try 2     |- 1 s -|
+        model = scenario()["providers"]["openai"]["models"]["gpt-4"]
+        models = {"gpt-4": {**model, "ttft": "40s"}, "gpt-5": {**model, "ttft": "1s"}}
+        server = Serving(self, "--expect", "--speed", "20",
+                         providers={"openai": {"dialect": "openai", "models": models}},
+                         expect=["calls == 1", "attempts == 2", "latency.p99 < 30s"])
+        first = threading.Thread(target=lambda: server.chat(headers={"x-brownout-call": "1"}))
+        first.start()
+        server.wait_until(self, lambda: server.admin("GET", "state")["attempts"] == 1)
+        server.chat(headers={"x-brownout-call": "1"}, model="gpt-5")
+        first.join()
+        code, out, _ = server.end()
+        self.assertEqual(code, 0, out)
+
     def test_findings(self):
         server = Serving(self, timeline=[{"phase": "all", "until": "2m", "faults": [
             {"on": "*", "sequence": ["authentication", "success"]}]}])

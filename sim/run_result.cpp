@@ -69,14 +69,23 @@ void report_engine(const Scenario& scenario, const Engine& engine, RunResult& re
   });
 }
 
-void report_faults(const mock::ScriptedProvider& provider, RunResult& result) {
-  for (const mock::PhaseSpec& phase : provider.script().phases) {
+void report_faults(const mock::Script& script, const std::vector<mock::FaultCount>& counts,
+                   RunResult& result) {
+  for (const mock::PhaseSpec& phase : script.phases) {
     for (std::size_t i = 0; i < phase.faults.size(); ++i) {
-      const auto& count = provider.count(static_cast<mock::FaultId>(phase.first_fault + i));
+      const mock::FaultCount& count = counts[phase.first_fault + i];
       result.faults.push_back({phase.name, phase.faults[i].to_string(), count.matched,
                                count.injected, count.asked_billionths});
     }
   }
+}
+
+void report_faults(const mock::ScriptedProvider& provider, RunResult& result) {
+  std::vector<mock::FaultCount> counts;
+  for (std::size_t i = 0; i < provider.script().fault_count(); ++i) {
+    counts.push_back(provider.count(static_cast<mock::FaultId>(i)));
+  }
+  report_faults(provider.script(), counts, result);
 }
 
 void report_peaks(const BoundPolicy& bound, const Peaks& peaks_of, RunResult& result) {

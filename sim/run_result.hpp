@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "engine/pipeline/engine.hpp"
 #include "engine/policy_file/policy.hpp"
@@ -21,7 +22,9 @@ RunResult begin_result(const Scenario& scenario, const Policy& policy);
 /// What the engine knows of its run when that is over: its routes, and calls that have not ended.
 void report_engine(const Scenario& scenario, const Engine& engine, RunResult& result);
 
-/// What came of the script's faults.
+/// What came of the script's faults, by FaultId.
+void report_faults(const mock::Script& script, const std::vector<mock::FaultCount>& counts,
+                   RunResult& result);
 void report_faults(const mock::ScriptedProvider& provider, RunResult& result);
 
 /// The most attempts that were under way to a model at once, by phase.

@@ -185,26 +185,38 @@ class ServeCommand {
     return phase;
   }
 
+  static std::string refusals(const mock::http::SessionTotals& totals) {
+    std::uint64_t sum = 0;
+    std::string by_status;
+    for (const auto& [status, count] : totals.refused) {
+      sum += count;
+      by_status += fmt::format("{}{} ×{}", by_status.empty() ? "" : ", ", status, count);
+    }
+    if (sum == 0) return {};
+    return fmt::format("  {} {} refused before the script: {}\n", sum,
+                       sum == 1 ? "request was" : "requests were", by_status);
+  }
+
   ExitCode conclude(const mock::http::ServerOptions& options, const Server& server,
                     sim::ServedRecorder& recorder) const {
     const mock::http::ServerCounts& counts = server.counts();
-    const mock::http::Correlator& calls = server.session().correlator();
+    const mock::http::SessionTotals totals = server.totals();
     fmt::print(console_, "served {} requests over {} connections", counts.requests,
                counts.connections);
     if (counts.malformed > 0) fmt::print(console_, "; {} were malformed", counts.malformed);
     if (counts.shed > 0) fmt::print(console_, "; {} connections were shed", counts.shed);
-    fmt::print(console_, "\n  {} calls in {} attempts\n", calls.calls(), calls.attempts());
+    fmt::print(console_, "\n  {} calls in {} attempts\n{}", totals.calls, totals.attempts,
+               refusals(totals));
     for (const Finding finding :
          {Finding::retried_non_retryable, Finding::came_back_early, Finding::accepted_truncated}) {
-      if (calls.count(finding) > 0) {
-        fmt::print(console_, "  finding: {} {}\n", to_string(finding), calls.count(finding));
-      }
+      const std::uint64_t count = totals.findings[static_cast<std::size_t>(finding)];
+      if (count > 0) fmt::print(console_, "  finding: {} {}\n", to_string(finding), count);
     }
     if (!arguments_.expect && !want_results(arguments_.outputs)) return ExitCode::passed;
     std::vector<std::string> not_judged;
-    sim::RunResult result =
-        recorder.finish(options.session.seed, options.session.speed, server.ended_at(), not_judged);
-    sim::report_faults(server.session().provider(), result);
+    sim::RunResult result = recorder.finish(server.session().seed(), options.session.speed,
+                                            server.ended_at(), not_judged);
+    sim::report_faults(server.session().script(), totals.faults, result);
     write_results({result}, arguments_.outputs);
     if (!arguments_.expect) return ExitCode::passed;
     fmt::print(console_, "\n{}",

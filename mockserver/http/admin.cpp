@@ -271,6 +271,9 @@ class Admin {
     }
     json["accepted_truncated"] =
         correlator.count(Finding::accepted_truncated) + correlator.truncated_waiting();
+    Json refused = Json::object();
+    for (const auto& [status, count] : session_.refused()) refused[std::to_string(status)] = count;
+    json["refused"] = refused;
     return told(json);
   }
 

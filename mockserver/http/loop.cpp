@@ -151,6 +151,14 @@ void Loop::shut_down() {
   if (admin_) admin_->socket.close();
 }
 
+SessionTotals Loop::totals() const {
+  SessionTotals totals = everybody_->totals();
+  totals.add(retired_);
+  for (const std::string& name : tests_used_)
+    totals.add(tests_.find(name)->second.session->totals());
+  return totals;
+}
+
 // Time
 
 Duration Loop::scaled(Duration scenario) const {

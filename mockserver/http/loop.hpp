@@ -48,6 +48,7 @@ class Loop {
   const Listener& admin_listener() const { return admin_ ? *admin_ : listener_; }
   const ServerCounts& counts() const { return counts_; }
   const Session& everybody() const { return *everybody_; }
+  SessionTotals totals() const;
   Instant ended_at() const { return everybody_->now(now_); }
 
  private:
@@ -138,6 +139,7 @@ class Loop {
 
   std::shared_ptr<Session> everybody_;
   std::unordered_map<std::string, Test> tests_;
+  SessionTotals retired_;              // of tests that have made room for others
   std::list<std::string> tests_used_;  // the least recently used first
   HeadParser parser_;
   ServerCounts counts_;

@@ -240,6 +240,7 @@ bool Loop::make_room_for_a_test() {
     if (test->second.used_at + options_.limits.test_idle_time > now_) return false;
     if (test->second.session->under_way() > 0) continue;
     test->second.session->end();
+    retired_.add(test->second.session->totals());
     tests_.erase(test);
     tests_used_.erase(name);
     return true;

@@ -44,6 +44,10 @@ const Session& Server::session() const {
   return loop_->everybody();
 }
 
+SessionTotals Server::totals() const {
+  return loop_->totals();
+}
+
 Instant Server::ended_at() const {
   return loop_->ended_at();
 }

@@ -94,6 +94,8 @@ class Server {
   const ServerCounts& counts() const;
   /// The session of everybody without `x-brownout-test`.
   const Session& session() const;
+  /// What all sessions have seen, also those that have made room for others.
+  SessionTotals totals() const;
   /// The scenario time at which run() ended.
   Instant ended_at() const;
 

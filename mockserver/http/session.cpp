@@ -55,6 +55,19 @@ class World {
   Instant latest{};  // told to the provider so far
 };
 
+void SessionTotals::add(const SessionTotals& other) {
+  calls += other.calls;
+  attempts += other.attempts;
+  for (std::size_t i = 0; i < findings.size(); ++i) findings[i] += other.findings[i];
+  for (const auto& [status, count] : other.refused) refused[status] += count;
+  if (faults.size() < other.faults.size()) faults.resize(other.faults.size());
+  for (std::size_t i = 0; i < other.faults.size(); ++i) {
+    faults[i].matched += other.faults[i].matched;
+    faults[i].injected += other.faults[i].injected;
+    faults[i].asked_billionths += other.faults[i].asked_billionths;
+  }
+}
+
 Session::Session(SessionOptions options, std::string test, Duration real_now)
     : options_(std::move(options)), test_(std::move(test)), journal_(options_.journal_lines) {
   reset(real_now);
@@ -81,6 +94,7 @@ void Session::reset(Duration real) {
 void Session::begin_anew() {
   world_ = std::make_shared<World>(script(), options_.seed);
   injected_.clear();
+  refused_.clear();
   if (options_.calls != nullptr && correlator_) {
     correlator_->finish();
     options_.calls->on_anew(test_);
@@ -99,6 +113,18 @@ void Session::set_seed(std::uint64_t seed, Duration real) {
 
 const ScriptedProvider& Session::provider() const {
   return world_->provider;
+}
+
+SessionTotals Session::totals() const {
+  SessionTotals totals{.calls = correlator_->calls(), .attempts = correlator_->attempts()};
+  for (std::size_t i = 0; i < finding_count; ++i) {
+    totals.findings[i] = correlator_->count(static_cast<Finding>(i));
+  }
+  totals.refused = refused_;
+  for (std::size_t i = 0; i < script().fault_count(); ++i) {
+    totals.faults.push_back(provider().count(static_cast<FaultId>(i)));
+  }
+  return totals;
 }
 
 // Time
@@ -257,7 +283,9 @@ void Session::arrive(Exchange& exchange, const RequestHead& head, std::string_vi
     }
     exchange.plan.stream = false;
     exchange.request.facts.id_seed = entry.number;
-    return begin(exchange, at, real);
+    begin(exchange, at, real);
+    if (exchange.plan.kind != OutcomeKind::success) ++refused_[entry.status];
+    return;
   }
   entry.is_call = true;
   entry.attempt = correlator_->arrive({.call = head.header("x-brownout-call"),

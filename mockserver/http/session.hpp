@@ -4,8 +4,10 @@
 // for everybody, and one more for every value of the header `x-brownout-test`, which begins when
 // that value is first seen, so that tests on one server do not meet each other.
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +60,18 @@ struct SessionOptions {
 
   std::size_t journal_lines = 10'000;   ///< kept for the admin API
   std::size_t known_calls = 1'000'000;  ///< by key, path and body: of more, the oldest are over
+};
+
+/// What one session has seen since its provider last began anew, or several together.
+struct SessionTotals {
+  std::uint64_t calls = 0;
+  std::uint64_t attempts = 0;
+  std::array<std::uint64_t, finding_count> findings{};  ///< by Finding
+  /// Requests that were refused before the script was asked, by status: they are no calls.
+  std::map<std::uint16_t, std::uint64_t> refused{};
+  std::vector<FaultCount> faults{};  ///< of the script, by FaultId
+
+  void add(const SessionTotals& other);
 };
 
 class Session;
@@ -151,6 +165,8 @@ class Session : public std::enable_shared_from_this<Session> {
   const Correlator& correlator() const { return *correlator_; }
   std::uint64_t requests() const { return requests_; }
   std::size_t under_way() const { return under_way_; }
+  const std::map<std::uint16_t, std::uint64_t>& refused() const { return refused_; }
+  SessionTotals totals() const;
 
   /// No more requests: tells of all calls.
   void end();
@@ -193,6 +209,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::uint64_t requests_ = 0;
   std::uint64_t resets_ = 0;
   std::size_t under_way_ = 0;
+  std::map<std::uint16_t, std::uint64_t> refused_;
 };
 
 }  // namespace brownout::mock::http

@@ -296,6 +296,42 @@ class Serve(unittest.TestCase):
         code, out, _ = server.end()
         self.assertEqual(code, 0, out)
 
+    def test_the_seed_is_the_one_that_was_used(self):
+        path = pathlib.Path(tempfile.mkdtemp()) / "result.json"
+        server = Serving(self, "--expect", "--json", path)
+        server.admin("POST", "seed", {"seed": 9})
+        server.chat()
+        _, out, _ = server.end()
+        self.assertRegex(out, r"(?m)^  seed 9$")
+        self.assertEqual(json.loads(path.read_text())["runs"][0]["seed"], 9)
+
+    def test_all_numbers_are_of_all_sessions(self):
+        path = pathlib.Path(tempfile.mkdtemp()) / "result.json"
+        server = Serving(self, "--json", path, timeline=[{"phase": "all", "until": "2m", "faults": [
+            {"on": "*", "sequence": ["authentication", "success"]}]}])
+        for test in ({}, {"x-brownout-test": "a"}, {"x-brownout-test": "b"}):
+            for _ in range(2):
+                server.chat(headers=test)
+        self.assertEqual(server.admin("GET", "findings?test=a")["calls"], 1)
+        _, out, _ = server.end()
+        self.assertIn("3 calls in 6 attempts", out)
+        self.assertIn("finding: retried_non_retryable 3", out)
+        [run] = json.loads(path.read_text())["runs"]
+        self.assertEqual((run["total"]["calls"], run["total"]["attempts"]), (3, 6))
+        self.assertEqual([(fault["matched"], fault["injected"]) for fault in run["faults"]], [(6, 3)])
+
+    def test_requests_that_never_reach_the_script_are_told_of(self):
+        server = Serving(self)
+        for _ in range(2):
+            self.assertEqual(server.chat(model="gpt-9")[0].status, 404)
+        self.assertEqual(server.chat(model="gpt-9", headers={"x-brownout-test": "a"})[0].status, 404)
+        self.assertEqual(server.chat(headers={"authorization": ""})[0].status, 401)
+        findings = server.admin("GET", "findings")
+        self.assertEqual((findings["calls"], findings["refused"]), (0, {"401": 1, "404": 2}))
+        _, out, _ = server.end()
+        self.assertIn("0 calls in 0 attempts\n"
+                      "  4 requests were refused before the script: 401 ×1, 404 ×3\n", out)
+
     def test_findings(self):
         server = Serving(self, timeline=[{"phase": "all", "until": "2m", "faults": [
             {"on": "*", "sequence": ["authentication", "success"]}]}])

@@ -207,6 +207,11 @@ class ServeCommand {
     if (counts.shed > 0) fmt::print(console_, "; {} connections were shed", counts.shed);
     fmt::print(console_, "\n  {} calls in {} attempts\n{}", totals.calls, totals.attempts,
                refusals(totals));
+    if (totals.guessed > 0) {
+      fmt::print(
+          console_, "  {} told by content alone; send x-brownout-call to be sure\n",
+          totals.guessed == 1 ? "1 retry was" : fmt::format("{} retries were", totals.guessed));
+    }
     for (const Finding finding :
          {Finding::retried_non_retryable, Finding::came_back_early, Finding::accepted_truncated}) {
       const std::uint64_t count = totals.findings[static_cast<std::size_t>(finding)];

@@ -265,6 +265,7 @@ class Admin {
     json["amplification"] = correlator.calls() == 0 ? 0.0
                                                     : static_cast<double>(correlator.attempts()) /
                                                           static_cast<double>(correlator.calls());
+    json["retries_by_content"] = correlator.guessed();
     for (std::size_t i = 0; i < finding_count; ++i) {
       const auto finding = static_cast<Finding>(i);
       json[std::string(to_string(finding))] = correlator.count(finding);

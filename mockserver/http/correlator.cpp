@@ -91,7 +91,8 @@ Correlator::Attempt Correlator::arrive(const Identity& identity, ModelId model, 
                   ? again(*call, key, nth, CorrelatedBy::retry_count, now)
                   : begin(group, key, call_id(key, group.begun), nth, CorrelatedBy::retry_count);
   } else {
-    ServedCall* call = last_that(is_over);
+    ServedCall* call = last_that([&](const ServedCall& open) { return may_go_on(open, now); });
+    if (call != nullptr) ++guessed_;
     attempt = call != nullptr
                   ? again(*call, key, 0, CorrelatedBy::content, now)
                   : begin(group, key, call_id(key, group.begun), 1, CorrelatedBy::content);
@@ -143,6 +144,14 @@ Correlator::Attempt Correlator::again(ServedCall& call, std::uint64_t key, std::
   attempt.finding = judge(call, now);
   if (attempt.finding) ++found_[static_cast<std::size_t>(*attempt.finding)];
   return attempt;
+}
+
+// Whether a request with the same content is likely to be its next try.
+bool Correlator::may_go_on(const ServedCall& call, Instant now) const {
+  if (!is_over(call)) return false;
+  const ServedAttempt& last = call.attempts.back();
+  const Instant free = after(last.ended, last.retry_after.value_or(Duration{0}));
+  return now <= after(free, window_);
 }
 
 // What is to be said of a try that follows what `call` has seen so far.

@@ -8,7 +8,9 @@
 //   2. `x-stainless-retry-count: n`, which the SDKs of OpenAI and Anthropic send: 0 begins a call,
 //      more is the next try of the latest call with the same key, path and body.
 //   3. Neither: a request with the key, path and body of a call whose last try failed is the next
-//      try of it; else it begins a call.
+//      try of it, unless it comes more than `content_window` after that try has ended, or after the
+//      wait that the client was told is over; else it begins a call. This is a guess: a client
+//      that asks the same thing again is taken for one that retries, until it succeeds.
 //
 // A call's number is a hash of its key, path and body and of how many such calls came before it.
 // So it depends neither on connections nor on what other calls do, nor does what is drawn by it.
@@ -32,6 +34,10 @@ namespace brownout::mock::http {
 
 enum class CorrelatedBy : std::uint8_t { call_header, retry_count, content };
 std::string_view to_string(CorrelatedBy by);
+
+/// How long content alone tells that a request is a retry. Of scenario time, as far as clients keep
+/// pace with it: their own backoff does not run faster with `--speed`, so there it is of real time.
+inline constexpr Duration content_window = std::chrono::minutes{1};
 
 /// What there is to see of a request's identity.
 struct Identity {
@@ -83,8 +89,8 @@ class Correlator {
   /// `done` is told of every call that is over: after a success at once, else when it can no longer
   /// be tried again, which is known at finish().
   explicit Correlator(std::function<void(const ServedCall&)> done,
-                      std::size_t most_known = 1'000'000)
-      : done_(std::move(done)), most_known_(most_known) {}
+                      std::size_t most_known = 1'000'000, Duration window = content_window)
+      : done_(std::move(done)), most_known_(most_known), window_(window) {}
 
   struct Attempt {
     CallId call = 0;
@@ -106,6 +112,8 @@ class Correlator {
 
   std::uint64_t calls() const { return calls_; }
   std::uint64_t attempts() const { return attempts_; }
+  /// How many of the attempts were taken for retries by their content alone.
+  std::uint64_t guessed() const { return guessed_; }
   std::uint64_t count(Finding finding) const { return found_[static_cast<std::size_t>(finding)]; }
   /// How many calls would be findings if their clients never came back.
   std::uint64_t truncated_waiting() const;
@@ -121,16 +129,19 @@ class Correlator {
   Attempt again(ServedCall& call, std::uint64_t key, std::uint32_t number, CorrelatedBy by,
                 Instant now);
   std::optional<Finding> judge(const ServedCall& call, Instant now);
+  bool may_go_on(const ServedCall& call, Instant now) const;
   Group& group_of(std::uint64_t key);
   void make_room(Group& group);
   void close(const ServedCall& call);
 
   std::function<void(const ServedCall&)> done_;
   std::size_t most_known_;
+  Duration window_;
   std::unordered_map<std::uint64_t, Group> groups_;
   std::deque<std::uint64_t> order_;  // of groups_, the oldest first
   std::uint64_t calls_ = 0;
   std::uint64_t attempts_ = 0;
+  std::uint64_t guessed_ = 0;
   std::array<std::uint64_t, finding_count> found_{};
 };
 

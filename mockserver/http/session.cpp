@@ -58,6 +58,7 @@ class World {
 void SessionTotals::add(const SessionTotals& other) {
   calls += other.calls;
   attempts += other.attempts;
+  guessed += other.guessed;
   for (std::size_t i = 0; i < findings.size(); ++i) findings[i] += other.findings[i];
   for (const auto& [status, count] : other.refused) refused[status] += count;
   if (faults.size() < other.faults.size()) faults.resize(other.faults.size());
@@ -103,7 +104,14 @@ void Session::begin_anew() {
     if (options_.calls == nullptr) return;
     options_.calls->on_call(test_, call, phase_at(call.attempts.front().arrived));
   };
-  correlator_ = std::make_shared<Correlator>(done, options_.known_calls);
+  correlator_ = std::make_shared<Correlator>(done, options_.known_calls, content_window_here());
+}
+
+// Backoff that runs in real time looks longer in a scenario that is played faster.
+Duration Session::content_window_here() const {
+  if (options_.clients_keep_pace) return content_window;
+  const double scaled = static_cast<double>(content_window.count()) * options_.speed;
+  return Duration{std::llround(std::min(scaled, 4e18))};
 }
 
 void Session::set_seed(std::uint64_t seed, Duration real) {
@@ -116,7 +124,9 @@ const ScriptedProvider& Session::provider() const {
 }
 
 SessionTotals Session::totals() const {
-  SessionTotals totals{.calls = correlator_->calls(), .attempts = correlator_->attempts()};
+  SessionTotals totals{.calls = correlator_->calls(),
+                       .attempts = correlator_->attempts(),
+                       .guessed = correlator_->guessed()};
   for (std::size_t i = 0; i < finding_count; ++i) {
     totals.findings[i] = correlator_->count(static_cast<Finding>(i));
   }

@@ -66,6 +66,7 @@ struct SessionOptions {
 struct SessionTotals {
   std::uint64_t calls = 0;
   std::uint64_t attempts = 0;
+  std::uint64_t guessed = 0;                            ///< attempts, as Correlator::guessed() says
   std::array<std::uint64_t, finding_count> findings{};  ///< by Finding
   /// Requests that were refused before the script was asked, by status: they are no calls.
   std::map<std::uint16_t, std::uint64_t> refused{};
@@ -185,6 +186,7 @@ class Session : public std::enable_shared_from_this<Session> {
   };
 
   void begin_anew();
+  Duration content_window_here() const;
   void drop_expired(Instant now);
   Fate fate(ModelId model, Instant now, Instant& until) const;
   Instant advance(World& world, Duration real) const;

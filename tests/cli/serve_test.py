@@ -332,6 +332,26 @@ class Serve(unittest.TestCase):
         self.assertIn("0 calls in 0 attempts\n"
                       "  4 requests were refused before the script: 401 ×1, 404 ×3\n", out)
 
+    def test_guesses_are_told_of(self):
+        server = Serving(self, "--start", "storm")
+        for _ in range(3):
+            server.chat()
+        server.chat("other", headers={"x-brownout-call": "1"})
+        server.chat("other", headers={"x-brownout-call": "1"})
+        self.assertEqual(server.admin("GET", "findings")["retries_by_content"], 2)
+        _, out, _ = server.end()
+        self.assertIn("2 calls in 5 attempts\n"
+                      "  2 retries were told by content alone; send x-brownout-call to be sure\n", out)
+
+    def test_content_tells_retries_for_a_minute_of_the_clients(self):
+        server = Serving(self, "--start", "storm", "--speed", "1000", duration="2h",
+                         timeline=[{"phase": "storm", "until": "2h", "faults": [
+                             {"on": "*", "error": "server_error", "share": 1}]}])
+        server.chat()
+        time.sleep(0.2)  # minutes of the scenario
+        server.chat()
+        self.assertEqual(server.admin("GET", "findings")["calls"], 1)
+
     def test_findings(self):
         server = Serving(self, timeline=[{"phase": "all", "until": "2m", "faults": [
             {"on": "*", "sequence": ["authentication", "success"]}]}])

@@ -51,6 +51,29 @@ TEST(Correlator, TheSameBodyAfterAFailureIsTheNextTry) {
   EXPECT_EQ(second.nth, 1U);
 }
 
+TEST(Correlator, TheSameBodyLongAfterAFailureIsAnotherCall) {
+  // ends at 1 s           61 s     61 s + 1 ns: too late
+  // ends, wait 10 s       71 s     71 s + 1 ns: too late
+  for (const Duration told : {0s, 10s}) {
+    Watched watched;
+    const Duration last = 1s + told + content_window;
+    const auto hint = told == 0s ? std::optional<Duration>{} : told;
+    const auto begin = watched.arrive("a");
+    watched.end(begin, OutcomeKind::rate_limited, 1s, hint);
+    const auto in_time = watched.arrive("a", "", last);
+    EXPECT_EQ(in_time.call, begin.call);
+    EXPECT_EQ(watched.correlator.guessed(), 1U);
+    watched.end(in_time, OutcomeKind::rate_limited, 1s, hint);
+    const auto late = watched.arrive("a", "", last + 1ns);
+    EXPECT_NE(late.call, begin.call);
+    EXPECT_EQ(late.number, 1U);
+    EXPECT_EQ(watched.correlator.guessed(), 1U);
+    // What a client says itself holds at any time.
+    watched.end(late, OutcomeKind::success, last + 2ns);
+    EXPECT_EQ(watched.arrive("a", "2", 1h).call, begin.call);
+  }
+}
+
 TEST(Correlator, TheSameBodyAfterASuccessOrBesideItIsAnotherCall) {
   Watched watched;
   const auto first = watched.arrive("a");

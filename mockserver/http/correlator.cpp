@@ -61,7 +61,8 @@ std::string_view to_string(Finding finding) {
   return "";
 }
 
-Correlator::Attempt Correlator::arrive(const Identity& identity, ModelId model, Instant now) {
+Correlator::Attempt Correlator::arrive(const Identity& identity, ModelId model, Instant now,
+                                       std::size_t phase) {
   ++attempts_;
   const bool named = !identity.call.empty();
   const std::string place = std::string(identity.credential) + '\n' + std::string(identity.path);
@@ -101,7 +102,7 @@ Correlator::Attempt Correlator::arrive(const Identity& identity, ModelId model, 
   attempt.nth =
       call.first_number - 1 +
       static_cast<std::uint32_t>(std::ranges::count(call.attempts, model, &ServedAttempt::model));
-  call.attempts.push_back({.model = model, .arrived = now});
+  call.attempts.push_back({.model = model, .phase = phase, .arrived = now});
   attempt.index = call.attempts.size() - 1;
   return attempt;
 }

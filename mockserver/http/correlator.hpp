@@ -49,9 +49,11 @@ struct Identity {
   std::string_view body;
 };
 
-/// One try, as the server saw it.
+/// One try, as the server saw it. Instants are by a clock that nobody moves: their differences
+/// last.
 struct ServedAttempt {
   ModelId model = 0;
+  std::size_t phase = 0;  ///< in which it arrived
   OutcomeKind outcome = OutcomeKind::success;
   Instant arrived{};
   Instant ended = never;  ///< never: it is not over, or the server ended before it
@@ -102,8 +104,8 @@ class Correlator {
     std::optional<Finding> finding{};
   };
 
-  /// A try arrives.
-  Attempt arrive(const Identity& identity, ModelId model, Instant now);
+  /// A try arrives. `now` never goes back.
+  Attempt arrive(const Identity& identity, ModelId model, Instant now, std::size_t phase = 0);
   /// It is over. `served.ended` is set.
   void ended(const Attempt& attempt, const ServedAttempt& served);
 

@@ -69,7 +69,7 @@ void Loop::note(Connection& connection) {
   // In scenario time, from the arrival.
   const auto told = [&](Duration real) {
     const Duration since = real - exchange.started_real;
-    return exchange.started - entry.arrived +
+    return exchange.started - exchange.arrived +
            Duration{std::llround(static_cast<double>(since.count()) * exchange.session->speed())};
   };
   if (entry.pieces == 0) {

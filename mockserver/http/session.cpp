@@ -70,7 +70,10 @@ void SessionTotals::add(const SessionTotals& other) {
 }
 
 Session::Session(SessionOptions options, std::string test, Duration real_now)
-    : options_(std::move(options)), test_(std::move(test)), journal_(options_.journal_lines) {
+    : options_(std::move(options)),
+      test_(std::move(test)),
+      born_real_(real_now),
+      journal_(options_.journal_lines) {
   reset(real_now);
 }
 
@@ -102,16 +105,14 @@ void Session::begin_anew() {
   }
   const auto done = [this](const ServedCall& call) {
     if (options_.calls == nullptr) return;
-    options_.calls->on_call(test_, call, phase_at(call.attempts.front().arrived));
+    options_.calls->on_call(test_, call, call.attempts.front().phase);
   };
   correlator_ = std::make_shared<Correlator>(done, options_.known_calls, content_window_here());
 }
 
 // Backoff that runs in real time looks longer in a scenario that is played faster.
 Duration Session::content_window_here() const {
-  if (options_.clients_keep_pace) return content_window;
-  const double scaled = static_cast<double>(content_window.count()) * options_.speed;
-  return Duration{std::llround(std::min(scaled, 4e18))};
+  return options_.clients_keep_pace ? content_window : scaled(content_window);
 }
 
 void Session::set_seed(std::uint64_t seed, Duration real) {
@@ -140,8 +141,16 @@ SessionTotals Session::totals() const {
 // Time
 
 Instant Session::now(Duration real) const {
-  const auto passed = static_cast<double>((real - origin_real_).count()) * options_.speed;
-  return after(origin_, Duration{std::llround(std::min(passed, 9e18))});
+  return after(origin_, scaled(real - origin_real_));
+}
+
+Instant Session::timed(Duration real) const {
+  return after(Instant{}, scaled(real - born_real_));
+}
+
+Duration Session::scaled(Duration real) const {
+  const double passed = static_cast<double>(real.count()) * options_.speed;
+  return Duration{std::llround(std::min(passed, 9e18))};
 }
 
 // A provider wants instants that never go backwards.
@@ -279,7 +288,9 @@ void Session::arrive(Exchange& exchange, const RequestHead& head, std::string_vi
   JournalEntry& entry = exchange.entry;
   entry.number = ++requests_;
   entry.arrived = at;
-  entry.phase = script().phases[phase_at(at)].name;
+  exchange.arrived = timed(real);
+  exchange.phase = phase_at(at);
+  entry.phase = script().phases[exchange.phase].name;
   entry.test = test_;
   entry.method = head.method;
   entry.path = head.path.substr(0, most_told);
@@ -304,7 +315,7 @@ void Session::arrive(Exchange& exchange, const RequestHead& head, std::string_vi
                                        .credential = exchange.request.credential,
                                        .path = head.path,
                                        .body = body},
-                                      exchange.request.model, at);
+                                      exchange.request.model, exchange.arrived, exchange.phase);
   ask(exchange, at);
   if (!exchange.waits) begin(exchange, at, real);
 }
@@ -349,7 +360,7 @@ void Session::ask(Exchange& exchange, Instant now) {
 
 void Session::begin(Exchange& exchange, Instant now, Duration real) {
   exchange.started_real = real;
-  exchange.started = now;
+  exchange.started = timed(real);
   exchange.waits = false;
   const Plan& plan = exchange.plan;
   JournalEntry& entry = exchange.entry;
@@ -386,39 +397,43 @@ Exchange* Session::start(const std::optional<Start>& start, World& world, Durati
   Exchange* exchange = found->second;
   world.waiting.erase(found);
   exchange->plan = start->plan;
-  exchange->entry.queued = world.latest - exchange->entry.arrived;
+  exchange->entry.queued = timed(real) - exchange->arrived;
   begin(*exchange, world.latest, real);
   return exchange;
 }
 
 Exchange* Session::finish(Exchange& exchange, Duration real) {
   const Instant now = advance(*exchange.world, real);
-  record(exchange, now, false);
+  record(exchange, real, false);
   if (exchange.owner == nullptr) return nullptr;
   return start(exchange.owner->finish(exchange.plan, now), *exchange.world, real);
 }
 
 Exchange* Session::leave(Exchange& exchange, Duration real) {
   const Instant now = advance(*exchange.world, real);
-  record(exchange, now, true);
+  record(exchange, real, true);
   if (exchange.owner == nullptr) return nullptr;
   if (exchange.waits) {
     exchange.world->waiting.erase(key_of(exchange.ticket));
     exchange.owner->abandon(exchange.ticket);
     return nullptr;
   }
-  return start(exchange.owner->abandon(exchange.plan, now - exchange.started, now), *exchange.world,
-               real);
+  const Duration elapsed = timed(real) - exchange.started;
+  return start(exchange.owner->abandon(exchange.plan, elapsed, now), *exchange.world, real);
 }
 
-void Session::record(Exchange& exchange, Instant now, bool left) {
+void Session::record(Exchange& exchange, Duration real, bool left) {
   --under_way_;
   JournalEntry& entry = exchange.entry;
   const Plan& plan = exchange.plan;
-  entry.ended = now - entry.arrived;
+  const Instant now = timed(real);
+  entry.ended = now - exchange.arrived;
   const Duration elapsed = now - exchange.started;
   if (entry.is_call) {
-    ServedAttempt served{.model = plan.model, .outcome = plan.kind, .arrived = entry.arrived};
+    ServedAttempt served{.model = plan.model,
+                         .phase = exchange.phase,
+                         .outcome = plan.kind,
+                         .arrived = exchange.arrived};
     served.ended = entry.closed_by == ClosedBy::shutdown ? never : now;
     served.retry_after = plan.retry_after;
     served.client_left = left;
@@ -427,7 +442,7 @@ void Session::record(Exchange& exchange, Instant now, bool left) {
       served.output_tokens = left ? tokens_generated(plan, elapsed) : plan.delivered_tokens;
     }
     if (left && !plan.hang) served.outcome = OutcomeKind::cancelled;
-    if (entry.pieces > 0) served.first_output = entry.arrived + entry.first_sent;
+    if (entry.pieces > 0) served.first_output = exchange.arrived + entry.first_sent;
     exchange.correlator->ended(entry.attempt, served);
   }
   std::string line;

@@ -82,11 +82,14 @@ class World;
 struct Exchange {
   std::uint64_t connection = 0;  ///< the server's; means nothing here
   ApiRequest request;
+  std::size_t phase = 0;  ///< in which it arrived
   JournalEntry entry;
 
   bool waits = false;  ///< in the queue: there is no reply yet
   Ticket ticket;
   Plan plan;
+  // By Session::timed(), which does not jump.
+  Instant arrived{};
   Instant started{};  ///< of the plan
   Duration started_real{};
   std::optional<wire::WireReply> reply;
@@ -113,6 +116,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   /// Scenario time.
   Instant now(Duration real) const;
+  /// The same clock, but for where it begins, and that nobody moves it: for whatever lasts.
+  Instant timed(Duration real) const;
   double speed() const { return options_.speed; }
   const std::string& test() const { return test_; }
   std::uint64_t seed() const { return options_.seed; }
@@ -186,6 +191,7 @@ class Session : public std::enable_shared_from_this<Session> {
   };
 
   void begin_anew();
+  Duration scaled(Duration real) const;
   Duration content_window_here() const;
   void drop_expired(Instant now);
   Fate fate(ModelId model, Instant now, Instant& until) const;
@@ -194,12 +200,13 @@ class Session : public std::enable_shared_from_this<Session> {
   bool ask_injected(Exchange& exchange, const ProviderRequest& request, Instant now);
   void begin(Exchange& exchange, Instant now, Duration real);
   Exchange* start(const std::optional<Start>& start, World& world, Duration real);
-  void record(Exchange& exchange, Instant now, bool left);
+  void record(Exchange& exchange, Duration real, bool left);
   std::uint32_t output_tokens(const ApiRequest& request, CallId call) const;
   std::size_t phase_at(Instant at) const;
 
   SessionOptions options_;
   std::string test_;
+  Duration born_real_;
   Duration origin_real_;
   Instant origin_;
   DrawFamily output_;

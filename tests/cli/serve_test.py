@@ -352,6 +352,42 @@ class Serve(unittest.TestCase):
         server.chat()
         self.assertEqual(server.admin("GET", "findings")["calls"], 1)
 
+    def test_moving_the_clock_makes_nothing_under_way_longer(self):
+        # ttft 1 s of real time; the clock moves meanwhile, first forward, then back.
+        model = {**scenario()["providers"]["openai"]["models"]["gpt-4"], "ttft": "1s"}
+        for start, phase in (("calm", "late"), ("late", "calm")):
+            with self.subTest(phase):
+                server = Serving(self, "--start", start, "--expect", duration="2h",
+                                 providers={"openai": {"dialect": "openai", "models": {"gpt-4": model}}},
+                                 timeline=[{"phase": "calm", "until": "1h"},
+                                           {"phase": "late", "until": "2h"}],
+                                 expect=["latency.max < 30m", "calls during late <= 1"])
+                under_way = threading.Thread(target=server.chat)
+                under_way.start()
+                server.wait_until(self, lambda: server.admin("GET", "state")["under_way"] == 1)
+                server.admin("POST", "phase", {"phase": phase})
+                under_way.join()
+                self.assertEqual(server.chat("more")[0].status, 200)
+                code, out, _ = server.end()
+                self.assertEqual(code, 0, out)
+                entry = server.journal()[0]
+                self.assertEqual(entry["phase"], start)
+                self.assertGreaterEqual(entry["ended_ns"], 1e9)
+                self.assertLess(entry["ended_ns"], 60e9)
+                self.assertLess(entry["bytes"]["last_sent_ns"], 60e9)
+
+    def test_retries_across_a_move_of_the_clock_are_tries_of_one_call(self):
+        server = Serving(self, "--expect", duration="2h", timeline=[
+            {"phase": "storm", "until": "1h", "faults": [
+                {"on": "*", "error": "server_error", "share": 1}]},
+            {"phase": "calm", "until": "2h"}],
+            expect=["calls during storm == 1", "calls == 1", "attempts == 2", "latency.max < 30m"])
+        self.assertEqual(server.chat()[0].status, 500)
+        server.admin("POST", "phase", {"phase": "calm"})
+        self.assertEqual(server.chat()[0].status, 200)
+        code, out, _ = server.end()
+        self.assertEqual(code, 0, out)
+
     def test_findings(self):
         server = Serving(self, timeline=[{"phase": "all", "until": "2m", "faults": [
             {"on": "*", "sequence": ["authentication", "success"]}]}])

@@ -59,7 +59,12 @@ std::string call_number(const RunView& view, CallId call) {
 }
 
 std::string errors(const RunView& view) {
-  if (view.run.errors.empty()) return "<p>No attempt failed.</p>\n";
+  if (view.run.errors.empty()) {
+    const auto& ended = view.run.total.attempts_as;
+    const bool any = std::ranges::any_of(ended.begin() + 1, ended.end(),
+                                         [](std::uint64_t attempts) { return attempts > 0; });
+    return any ? "<p>No details are kept of served runs.</p>\n" : "<p>No attempt failed.</p>\n";
+  }
   Table table("Failed attempts that look alike",
               {"#count", "outcome", "#status", "route", "first at", "in call"});
   for (const sim::AttemptError& error : view.run.errors) {

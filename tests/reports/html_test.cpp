@@ -111,6 +111,16 @@ TEST(HtmlReport, SaysWhenARunWasFlownOverHttp) {
   EXPECT_FALSE(has(page_of(passing()), "over HTTP"));
 }
 
+TEST(HtmlReport, SaysThatNoDetailsAreKeptOfServedRuns) {
+  RunResult result = over_http(passing());
+  result.errors.clear();
+  result.total.attempts_as = {};
+  EXPECT_TRUE(has(page_of(result), "No attempt failed."));
+  result.total.attempts_as[static_cast<std::size_t>(OutcomeKind::server_error)] = 1;
+  EXPECT_FALSE(has(page_of(result), "No attempt failed."));
+  EXPECT_TRUE(has(page_of(result), "No details are kept of served runs."));
+}
+
 TEST(HtmlReport, AFailureSaysExpectedGotWhereAndWhy) {
   RunResult result = failing();
   result.expectations[0].phase = "late";

@@ -414,6 +414,28 @@ TEST(Server, ATestThatNobodyUsesAnyMoreMakesRoomButNotUnderARequest) {
   EXPECT_THAT(admin(server, "GET", "state"), HasSubstr(R"("sessions": 3)"));
 }
 
+TEST(Server, WhatTestsHaveSeenIsCountedWhenTheyHaveMadeRoom) {
+  // One place for two tests; the third session is everybody's.
+  TestServer server({.faults = R"([{"on": "*", "sequence": ["authentication", "success"]}])"},
+                    {.tests = 1, .test_idle_time = 0ms});
+  for (const std::string_view name : {"first", "second"}) {
+    for (int i = 0; i < 2; ++i) in_test(server, name);
+  }
+  ask(server, chat());
+  ask(server, http("POST", "/v1/chat/completions", R"({"model":"none","messages":[]})",
+                   "authorization: Bearer k\r\nx-brownout-test: second\r\n"));
+  server.stop();
+  const SessionTotals totals = server.server().totals();
+  EXPECT_EQ(totals.calls, 3U);
+  EXPECT_EQ(totals.attempts, 5U);
+  EXPECT_EQ(totals.guessed, 2U);
+  EXPECT_EQ(totals.findings[static_cast<std::size_t>(Finding::retried_non_retryable)], 2U);
+  EXPECT_EQ(totals.refused, (std::map<std::uint16_t, std::uint64_t>{{404, 1}}));
+  ASSERT_EQ(totals.faults.size(), 1U);
+  EXPECT_EQ(totals.faults[0].matched, 5U);
+  EXPECT_EQ(totals.faults[0].injected, 3U);
+}
+
 TEST(Server, WhatClientsMakeLongIsShortInTheJournal) {
   const TestServer server;
   EXPECT_THAT(in_test(server, std::string(129, 'n')), StartsWith("HTTP/1.1 400"));

@@ -70,8 +70,8 @@ class ConnectionsReader {
  private:
   void read_providers(const Node& node, Connections& connections) {
     if (node.type != Node::Type::object || node.members.empty()) {
-      problems_.add(node, "expected an object of providers",
-                    "as in { \"openai\": { \"url\": \"https://api.openai.com/v1\" } }");
+      problems_.add_unseen(*node.document, node.span, "expected an object of providers",
+                           "as in { \"openai\": { \"url\": \"https://api.openai.com/v1\" } }");
       return;
     }
     for (const Node::Member& member : node.members) {
@@ -150,6 +150,11 @@ class ConnectionsReader {
     if (several->type == Node::Type::array && several->items.empty()) {
       problems_.add(*several, "expected at least one name");
     }
+    if (several->type == Node::Type::string) {
+      problems_.add_unseen(*several->document, several->span,
+                           "expected an array but found a string");
+      return;
+    }
     read_array(*several, problems_, [&](const Node& item) {
       read_variable(item, problems_, endpoint.key_variables.emplace_back());
     });
@@ -157,7 +162,8 @@ class ConnectionsReader {
 
   void read_headers(const Node& node, EndpointOptions& endpoint) {
     if (node.type != Node::Type::object) {
-      problems_.add(node, "expected an object of headers", "as in { \"x-team\": \"blue\" }");
+      problems_.add_unseen(*node.document, node.span, "expected an object of headers",
+                           "as in { \"x-team\": \"blue\" }");
       return;
     }
     for (const Node::Member& member : node.members) {

@@ -88,7 +88,10 @@ std::string Document::excerpt(Span span, std::string_view note) const {
       std::min<std::size_t>(text.size(), std::max(span.begin, span.end) - line_start);
   std::string masked;
   if (may_hold_keys(text_)) {
-    masked = without_values(text, span.begin - line_start, marked_end);
+    const bool is_parsed = root_.span.end > 0;
+    // Where a text is no JSON, the marked value is not what is wrong.
+    masked = is_parsed ? without_values(text, span.begin - line_start, marked_end)
+                       : without_values(text, 0, 0);
     text = masked;
   }
   std::vector<std::string_view> shown = characters(text);

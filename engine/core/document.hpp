@@ -91,8 +91,9 @@ class Document {
   ///
   /// `note` follows the caret; a span over several lines is marked on its first. Tabs are kept;
   /// lines over 100 characters are cut around the caret. What a terminal might obey (control
-  /// characters, bytes that are not UTF-8) is shown as U+FFFD. Of a file of kind "connections", in
-  /// which keys may stand, no other value than the marked one is shown. Ends with a newline.
+  /// characters, bytes that are not UTF-8) is shown as U+FFFD. Of a file in which keys may stand
+  /// (may_hold_keys() in document_text.hpp) no other value than the marked one is shown, and none
+  /// at all when it is not JSON. Ends with a newline.
   std::string excerpt(Span span, std::string_view note) const;
 
   /// The same without the line.

@@ -81,6 +81,13 @@ class DocumentParser {
     return text_.substr(span.begin, span.end - span.begin);
   }
   Span from(std::uint32_t begin) const { return {begin, at_}; }
+  /// A value as messages repeat it.
+  std::string_view shown(std::string_view text) const {
+    return may_hold_keys(text_) ? "this" : text;
+  }
+  std::string did_you_mean(std::string_view text) const {
+    return may_hold_keys(text_) ? "" : fmt::format("did you mean {}?", quoted(text));
+  }
   Span character() const;
   Span run() const;
   std::optional<std::uint32_t> hex(std::uint32_t at) const;
@@ -212,7 +219,7 @@ bool DocumentParser::word(Node& node) {
                   fmt::format("did you mean {}?", *near));
     const bool special_number = text == "NaN" || text == "Infinity";
     return fail(
-        span, fmt::format("{} is not a JSON value", text),
+        span, fmt::format("{} is not a JSON value", shown(text)),
         special_number ? "JSON numbers are finite" : "strings are written in double quotes");
   }
   at_ = span.end;
@@ -264,8 +271,7 @@ bool DocumentParser::object(Node& node) {
 bool DocumentParser::key(Node::Member& member) {
   const std::uint32_t begin = at_;
   if (const Span bare = run(); bare.begin != bare.end) {
-    return fail(bare, "keys are written in double quotes",
-                fmt::format("did you mean {}?", quoted(slice(bare))));
+    return fail(bare, "keys are written in double quotes", did_you_mean(slice(bare)));
   }
   if (peek() != '"') return fail_at_character("a key in double quotes");
   if (!string(member.key)) return false;
@@ -363,8 +369,9 @@ bool DocumentParser::number(Node& node) {
   if (unit) {
     if (!is_word(peek())) ++at_;
     at_ = run().end;
-    return fail(from(begin), fmt::format("{} is not a number", slice(from(begin))),
-                fmt::format("did you mean {}?", quoted(slice(from(begin)))));
+    const std::string_view written = slice(from(begin));
+    return fail(from(begin), fmt::format("{} is not a number", shown(written)),
+                did_you_mean(written));
   }
   const char* end = node.text.data() + node.text.size();
   const std::from_chars_result result = std::from_chars(node.text.data(), end, node.number);

@@ -38,6 +38,16 @@ bool refuse(const Node& node, Problems& problems, std::string_view expected,
   return false;
 }
 
+/// Of a value that should hold others. A string in its place may be a key.
+bool refuse_whole(const Node& node, Problems& problems, std::string_view expected) {
+  if (node.type != Node::Type::string || !may_hold_keys(node.document->text())) {
+    return refuse(node, problems, expected);
+  }
+  problems.add_unseen(*node.document, node.span,
+                      fmt::format("expected {} but found a string", expected));
+  return false;
+}
+
 /// "expected at least 1": an end of the range that no value can pass is left out.
 template <class T>
 std::string expected_range(const T& low, const T& high, const T& lowest, const T& highest,
@@ -111,7 +121,7 @@ std::string expected_one_of(std::string_view text,
 
 ObjectReader::ObjectReader(const Node& node, Problems& problems)
     : node_(node), problems_(problems) {
-  if (node.type != Node::Type::object) refuse(node, problems, "an object");
+  if (node.type != Node::Type::object) refuse_whole(node, problems, "an object");
 }
 
 const Node* ObjectReader::optional(std::string_view key) {

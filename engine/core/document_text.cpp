@@ -50,14 +50,10 @@ std::string_view printable(std::string_view character) {
 }
 
 bool may_hold_keys(std::string_view text) {
-  constexpr std::string_view kind = "\"kind\"";
-  constexpr std::string_view connections = "\"connections\"";
-  for (std::size_t at = text.find(kind); at != text.npos; at = text.find(kind, at + 1)) {
-    std::string_view rest = text.substr(at + kind.size());
-    while (!rest.empty() && (is_space(rest.front()) || rest.front() == ':')) rest.remove_prefix(1);
-    if (rest.starts_with(connections)) return true;
-  }
-  return false;
+  constexpr std::string_view words[] = {"\"connections\"", "\"url\"", "\"headers\"",
+                                        "\"key_variable\"", "\"key_variables\""};
+  return std::ranges::any_of(words,
+                             [&](std::string_view word) { return text.find(word) != text.npos; });
 }
 
 namespace {

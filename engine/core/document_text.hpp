@@ -46,8 +46,8 @@ std::vector<std::string_view> characters(std::string_view text);
 /// One character as a terminal may see it.
 std::string_view printable(std::string_view character);
 
-/// Whether a document says that it is of kind "connections". Keys have been written into such files
-/// by mistake.
+/// Whether a document is a connections file, or might be one that says so wrongly: whether it holds
+/// one of the words of such files, in quotes. Keys have been written into them by mistake.
 bool may_hold_keys(std::string_view text);
 
 /// A line of JSON in which `*` stands for every character of a value, but for bytes from `begin` to

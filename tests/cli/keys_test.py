@@ -103,6 +103,19 @@ class Keys(program.InAnEmptyFolder):
                                             "providers": {"openai": provider}})
             self.assert_untold(self.fails(2, "check", "connections.json"))
 
+    def test_a_connections_file_that_cannot_be_read_as_one_is_not_quoted(self):
+        provider = '{"url":"https://me:%s@x/v1"%s"headers":{"x-extra":"%s"%s"y":1}}'
+        for start, comma, other in (('"kind":"connections",', " ", ","),
+                                    ('"kind":"connections",', "\n", ","),
+                                    ('"kind":"connections",', ",", " "),
+                                    ('"kind":"conections",', ",", ","), ("", ",", ","),
+                                    ('"kind":7,', ",", ","), ("kind:7,", ",", ",")):
+            text = "{" + start + '"version":1,"providers":{"openai":' + provider % (
+                SECRET, comma, SECRET, other) + "}}"
+            (self.folder / "connections.json").write_text(text)
+            for command in ("check", "run"):
+                self.assert_untold(self.fails(2, command, "connections.json"))
+
 
 if __name__ == "__main__":
     program.main(sys.argv)

@@ -92,6 +92,22 @@ TEST(Connections, AKeyThatStandsInTheFileIsNotShown) {
   EXPECT_EQ(complaints(read.error()).find("secret"), std::string::npos);
 }
 
+TEST(Connections, AKeyInAFileOfAWrongKindIsNotShown) {
+  for (const char* kind : {R"("kind": "conections", )", R"("kind": "policy", )", "",
+                           R"("kind": "connections" )", R"(kind: "connections", )"}) {
+    const auto read = parse_connections(
+        "inline", std::string("{ ") + kind + R"("version": 1, "providers": { "p": {
+            "url": "https://me:sk-secret@x", "headers": { "authorization": "Bearer sk-secret" } } } })");
+    ASSERT_FALSE(read) << kind;
+    EXPECT_EQ(complaints(read.error()).find("secret"), std::string::npos)
+        << complaints(read.error());
+  }
+  const auto text = parse_connections(
+      "inline",
+      R"({ "kind": "connections", "version": 1, "providers": "https://me:sk-secret@x" })");
+  EXPECT_EQ(complaints(text.error()).find("secret"), std::string::npos);
+}
+
 // However the rest of its line is wrong.
 TEST(Connections, AKeyBesideAMistakeIsNotShown) {
   for (const char* provider : {
@@ -106,6 +122,18 @@ TEST(Connections, AKeyBesideAMistakeIsNotShown) {
            R"("url": "https://x", "key": "sk-secret)",
            R"("url": "https://x", "key": sk-secret)",
            R"("url": "https://x", "url": "sk-secret", "key": ["sk-secret"])",
+           R"("url": "https://me:sk-secret@x" "headers": {})",
+           "\"url\": \"https://me:sk-secret@x\"\n\"headers\": {}",
+           R"("url": "https://x", "headers": {"x-extra": "sk-secret" "y": 1})",
+           R"("url": "https://x", "headers": {"x-extra": "sk-secret"; "y": 1})",
+           R"("url": "https://x", "headers": {"x-extra" "sk-secret"})",
+           R"("url": "https://x", "headers": {"x-extra": 'sk-secret'})",
+           R"("url": "https://x", "headers": {"x-extra": 1secret})",
+           R"("url": "https://x", "headers": {"x-extra": secret})",
+           R"("url": "https://x", "headers": {"x-extra": "y", secret})",
+           R"("url": "https://x", "headers": {"x-extra": "sk-secret\q"})",
+           R"("url": "https://x", "headers": "sk-secret")",
+           R"("url": "https://x", "key_variables": "sk-secret")",
        }) {
     const auto read = parse_connections("inline", std::string(R"({ "kind": "connections",
       "version": 1, "providers": { "p": { )") + provider +

@@ -45,7 +45,9 @@ Errors check_file(const std::string& path) {
       return check_policy(path);
     case FileKind::connections: {
       const auto connections = load_connections(path);
-      return connections ? Errors{} : connections.error();
+      if (!connections) return connections.error();
+      print_warnings(find_traps(*connections).take());
+      return {};
     }
     case FileKind::other:
       break;

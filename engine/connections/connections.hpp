@@ -31,4 +31,8 @@ struct Connections {
 Result<Connections> load_connections(const std::string& path);
 Result<Connections> parse_connections(std::string name, std::string text);
 
+/// URLs that are likely to lead nowhere, as they end in what their dialect adds: warnings, each
+/// with its place, and without the URL.
+Problems find_traps(const Connections& connections);
+
 }  // namespace brownout

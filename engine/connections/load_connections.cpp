@@ -294,6 +294,30 @@ Result<Connections> read_connections(const std::string& path,
 
 }  // namespace
 
+Problems find_traps(const Connections& connections) {
+  Problems problems;
+  const Node* const providers = connections.document->root().find("providers");
+  for (const EndpointOptions& endpoint : connections.endpoints) {
+    const Node& node = *providers->find(endpoint.provider)->find("url");
+    const bool is_anthropic = endpoint.dialect == http::Dialect::anthropic;
+    const auto endings =
+        is_anthropic
+            ? std::vector<std::string_view>{"/v1/messages", "/messages", "/v1"}
+            : std::vector<std::string_view>{"/chat/completions", "/completions", "/responses"};
+    const std::string path = http::parse_url(endpoint.url)->path;
+    const auto found = std::ranges::find_if(
+        endings, [&](std::string_view ending) { return path.ends_with(ending); });
+    if (found == endings.end()) continue;
+    problems.add_unseen(
+        *node.document, node.span,
+        fmt::format("the URL ends in {}, and the dialect adds {} to it", brownout::quoted(*found),
+                    brownout::quoted(is_anthropic ? "/v1/messages" : "/chat/completions")),
+        fmt::format("leave {} out, as in \"{}\"", *found,
+                    is_anthropic ? "https://api.anthropic.com" : "https://api.openai.com/v1"));
+  }
+  return problems;
+}
+
 Result<Connections> load_connections(const std::string& path) {
   return read_connections(path, Document::load(path));
 }

@@ -144,6 +144,21 @@ TEST(Connections, AKeyBesideAMistakeIsNotShown) {
   }
 }
 
+TEST(Connections, AUrlThatEndsInWhatItsDialectAddsIsATrap) {
+  const auto traps = [](const std::string& provider) {
+    return complaints(find_traps(with_openai(provider)).take());
+  };
+  EXPECT_THAT(traps(R"("url": "https://x/v1/chat/completions")"),
+              HasSubstr(R"(the URL ends in "/chat/completions", and the dialect adds)"));
+  EXPECT_THAT(traps(R"("url": "https://x/v1/messages", "dialect": "anthropic")"),
+              HasSubstr("leave /v1/messages out, as in \"https://api.anthropic.com\""));
+  EXPECT_THAT(traps(R"("url": "https://x/v1/", "dialect": "anthropic")"),
+              HasSubstr("leave /v1 out"));
+  EXPECT_EQ(traps(R"("url": "https://x/v1")"), "");
+  EXPECT_EQ(traps(R"("url": "https://x/v1/messages")"), "");
+  EXPECT_EQ(traps(R"("url": "https://x", "dialect": "anthropic")"), "");
+}
+
 TEST(Connections, TheMistakeItselfIsShown) {
   const auto read = parse_connections("inline", R"({ "kind": "connections", "version": 1,
       "providers": { "p": { "url": "https://x",

@@ -180,6 +180,7 @@ std::string console_summary(const RunResult& result, const ConsoleOptions& optio
     text += result.diagnosis;
     if (!text.ends_with('\n')) text += '\n';
   }
+  if (!result.could_not_follow.empty()) text += "\n" + result.could_not_follow + "\n";
   const std::string failures = failure_lines(result, style);
   if (!failures.empty()) {
     text += "\n" + failures;

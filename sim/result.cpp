@@ -95,6 +95,11 @@ std::string_view to_string(RunEnd end) {
   return "";
 }
 
+std::string how_it_ended(RunEnd end) {
+  const bool is_cut = end == RunEnd::interrupted || end == RunEnd::completed;
+  return (is_cut ? "was " : "ended in ") + std::string(to_string(end));
+}
+
 std::string_view to_string(RunStage stage) {
   return stage == RunStage::http ? "http" : "sim";
 }

@@ -225,6 +225,9 @@ struct RunResult {
   std::uint64_t seed = 0;
   RunStage stage = RunStage::sim;
   double speed = 1;  ///< seconds of the scenario in one of real time; over HTTP only
+  /// Why a run over HTTP is not to be trusted: "this machine could not follow at that speed: …".
+  /// Empty when it did, and for simulated runs.
+  std::string could_not_follow;
 
   RunEnd end = RunEnd::completed;
   std::string diagnosis;  ///< for ends other than completed: what waits where, or the cycle
@@ -259,6 +262,8 @@ struct RunResult {
 std::string_view to_string(Verdict verdict);
 std::string_view to_string(RunEnd end);
 std::string_view to_string(RunStage stage);
+/// As what a sentence says of a run: "ended in deadlock", "was interrupted".
+std::string how_it_ended(RunEnd end);
 
 /// The form digests are printed and compared in: 16 hexadecimal digits.
 std::string format_digest(std::uint64_t digest);

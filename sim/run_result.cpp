@@ -110,8 +110,7 @@ void judge_expectations(const Scenario& scenario, const BoundPolicy& bound, RunR
     ExpectationResult judged = judge(scenario.expectations[i], result, windows);
     if (result.end != RunEnd::completed) {
       judged.verdict = Verdict::undecided;
-      judged.actual =
-          judged.actual + " when the run ended in " + std::string(to_string(result.end));
+      judged.actual = judged.actual + " when the run " + how_it_ended(result.end);
     }
     result.expectations.push_back(std::move(judged));
   }

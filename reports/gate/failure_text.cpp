@@ -99,7 +99,7 @@ std::string unfinished(const Suite& suite) {
   if (!suite.expectations.empty()) return text;
   for (const SeedRun& run : suite.runs) {
     if (run.end == sim::RunEnd::completed) continue;
-    text += fmt::format("seed {}: the run ended in {}\n", run.seed, to_string(run.end));
+    text += fmt::format("seed {}: the run {}\n", run.seed, sim::how_it_ended(run.end));
     if (!run.diagnosis.empty()) text += run.diagnosis;
     if (!text.ends_with('\n')) text += '\n';
     if (!run.replay.empty()) text += fmt::format("replay: {}\n", run.replay);

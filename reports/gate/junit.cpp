@@ -126,6 +126,9 @@ std::string properties(const Suite& suite, const SuiteChange* change, const Juni
     text += property("digests", digests);
   } else {
     text += property("speed", fmt::format("{}", suite.speed));
+    const auto behind = std::ranges::find_if(
+        suite.runs, [](const SeedRun& run) { return !run.could_not_follow.empty(); });
+    if (behind != suite.runs.end()) text += property("could_not_follow", behind->could_not_follow);
   }
   text += property("simulated_seconds",
                    fmt::format("{:.3f}", static_cast<double>(suite.simulated().count()) * 1e-9));
@@ -204,7 +207,7 @@ std::string to_junit(const std::vector<Suite>& suites, const JunitOptions& optio
     all.add(counts);
     if (suite.real_time) time = time.value_or(Duration{}) + *suite.real_time;
     text += "  <testsuite" +
-            attribute("name", fmt::format("{} with {}{}", suite.scenario_path, suite.policy,
+            attribute("name", fmt::format("{} with policy {}{}", suite.scenario_path, suite.policy,
                                           suite.stage == sim::RunStage::sim ? "" : " over HTTP")) +
             counts.attributes() + time_attribute(suite.real_time, 1) + ">\n" +
             properties(suite, change, options);

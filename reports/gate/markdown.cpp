@@ -77,6 +77,13 @@ std::string unfinished_part(const Suite& suite) {
   return fmt::format("\n**NO VERDICT** {}\n\n{}", code(suite.scenario), block(text));
 }
 
+std::string pace_part(const Suite& suite) {
+  const auto behind = std::ranges::find_if(
+      suite.runs, [](const SeedRun& run) { return !run.could_not_follow.empty(); });
+  if (behind == suite.runs.end()) return {};
+  return fmt::format("\n{}: {}\n", code(suite.scenario), code(behind->could_not_follow));
+}
+
 // Pieces of a text that must not grow beyond a limit: whole ones only, so that no table row or
 // code block is cut in two.
 class Limited {
@@ -162,6 +169,7 @@ std::string to_markdown(const std::vector<Suite>& suites, const MarkdownOptions&
   for (const Suite& suite : suites) {
     for (const Failure& failure : failures_of(suite)) text.add(failure_part(suite, failure));
     text.add(unfinished_part(suite));
+    text.add(pace_part(suite));
   }
   if (options.review != nullptr) add_review(*options.review, text);
   return text.take();

@@ -73,6 +73,7 @@ void add_run(Suite& suite, const sim::RunResult& run) {
   added.verdict = run.verdict();
   added.end = run.end;
   added.diagnosis = run.diagnosis;
+  added.could_not_follow = run.could_not_follow;
   added.simulated = run.ended - Instant{};
   added.semantic_digest = run.semantic_digest;
   added.replay = run.replay;

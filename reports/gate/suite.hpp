@@ -27,6 +27,7 @@ struct SeedRun {
   sim::Verdict verdict = sim::Verdict::undecided;
   sim::RunEnd end = sim::RunEnd::completed;
   std::string diagnosis;
+  std::string could_not_follow;  ///< sim::RunResult's
   Duration simulated{};
   std::uint64_t semantic_digest = 0;
   std::string replay;                 ///< the command that runs it again; empty: unknown

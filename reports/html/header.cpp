@@ -122,6 +122,9 @@ std::string header(const RunView& view) {
       badge(run.verdict()), met(run),
       run.end == sim::RunEnd::completed ? "" : fmt::format("; {}", to_string(run.end)),
       is_simulated ? "" : "; " + stage_of(run.stage, run.speed), view.id, escaped(run.scenario));
+  if (!run.could_not_follow.empty()) {
+    html += fmt::format("<pre class=\"diagnosis\">{}</pre>\n", escaped(run.could_not_follow));
+  }
   if (!run.scenario_description.empty()) {
     html += fmt::format("<p class=\"description\">{}</p>\n", escaped(run.scenario_description));
   }

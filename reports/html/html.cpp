@@ -25,7 +25,7 @@ std::string stage_note(const RunResult& run) {
 
 std::string title_of(const std::vector<RunResult>& runs) {
   if (runs.size() != 1) return count_of(runs.size(), "run");
-  return fmt::format("{}: {} with {}{}", to_string(runs[0].verdict()), runs[0].scenario,
+  return fmt::format("{}: {} with policy {}{}", to_string(runs[0].verdict()), runs[0].scenario,
                      runs[0].policy, stage_note(runs[0]));
 }
 

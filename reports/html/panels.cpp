@@ -283,6 +283,7 @@ std::string controls(const RunView& view) {
 
 std::string panels(const RunView& view) {
   const std::vector<Panel> panels = panels_of(view.run);
+  const bool is_simulated = view.run.stage == sim::RunStage::sim;
   std::string html = panels.empty() ? "<p>No timeline was kept of this run.</p>\n" : controls(view);
   if (!panels.empty()) html += "<div class=\"panels\">\n";
   for (const Panel& panel : panels) html += frame(view, panel);
@@ -290,8 +291,9 @@ std::string panels(const RunView& view) {
   html += strips(view);
   return section(view, "panels", "Over time",
                  panels.empty() ? std::string()
-                                : fmt::format("Virtual time since the start of the scenario, in "
+                                : fmt::format("{} time since the start of the scenario, in "
                                               "steps of {}. All panels share their axis.",
+                                              is_simulated ? "Virtual" : "Scenario",
                                               format_duration_short(view.run.timeline.width)),
                  html);
 }

@@ -210,6 +210,7 @@ class RunReader {
     run_.policy_digest = at_["policy_digest"].digest();
     run_.seed = at_["seed"].count();
     read_stage();
+    if (at_.has("could_not_follow")) run_.could_not_follow = at_["could_not_follow"].line();
     run_.replay = at_["replay"].line();
     run_.end = at_["end"].one_of<sim::RunEnd>(run_end_count);
     run_.diagnosis = at_["diagnosis"].text();

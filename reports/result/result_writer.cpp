@@ -200,6 +200,7 @@ Json head_json(const sim::RunResult& run) {
           {"seed", run.seed},
           {"stage", to_string(run.stage)},
           {"speed", speed_json(run)},
+          {"could_not_follow", run.could_not_follow},
           {"replay", run.replay},
           {"verdict", to_string(run.verdict())},
           {"end", to_string(run.end)},

@@ -288,7 +288,7 @@ const std::vector<Rule>& rules_for(const std::string& metric) {
 
 std::string why(const RunResult& result, const ExpectationResult& expectation) {
   if (result.end != sim::RunEnd::completed && expectation.verdict == sim::Verdict::undecided) {
-    return fmt::format("the run ended in {} at {}, {} unfinished", to_string(result.end),
+    return fmt::format("the run {} at {}, {} unfinished", sim::how_it_ended(result.end),
                        clock_time(result.ended), count_of(result.unfinished_calls, "call"));
   }
   const Scope scope = scope_of(result, expectation);

@@ -104,11 +104,22 @@ TEST(HtmlReport, SaysWhenARunWasFlownOverHttp) {
   EXPECT_TRUE(has(page, "<a href=\"#run-2\">by-hand</a>, over HTTP, 5 times as fast"));
   const std::string alone = page_of(over_http(passing(), 1));
   EXPECT_TRUE(has(alone, "expectations met; over HTTP in real time</span>"));
-  EXPECT_TRUE(has(alone, "with two-routes, over HTTP in real time - brownout</title>"));
+  EXPECT_TRUE(has(alone, "with policy two-routes, over HTTP in real time - brownout</title>"));
   EXPECT_TRUE(has(alone, "<dt>flown</dt>"));
   EXPECT_FALSE(has(alone, "<dt>simulated</dt>"));
   EXPECT_FALSE(has(alone, "<dt>digest</dt><dd><code>")) << "it has none";
   EXPECT_FALSE(has(page_of(passing()), "over HTTP"));
+  RunResult detailed = passing();
+  add_detail(detailed);
+  EXPECT_TRUE(has(page_of(detailed), "Virtual time since the start"));
+  EXPECT_TRUE(has(page_of(over_http(detailed)), "Scenario time since the start"));
+}
+
+TEST(HtmlReport, SaysThatTheMachineCouldNotFollow) {
+  RunResult run = over_http(passing());
+  EXPECT_FALSE(has(page_of(run), "could not follow"));
+  run.could_not_follow = "this machine could not follow: <late>";
+  EXPECT_TRUE(has(page_of(run), "this machine could not follow: &lt;late&gt;"));
 }
 
 TEST(HtmlReport, SaysThatNoDetailsAreKeptOfServedRuns) {

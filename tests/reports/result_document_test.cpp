@@ -49,6 +49,7 @@ TEST(JsonReport, EveryFieldIsThereEvenWhenEmpty) {
                                   "seed",
                                   "stage",
                                   "speed",
+                                  "could_not_follow",
                                   "replay",
                                   "starts_at_unix_ns",
                                   "events",
@@ -139,6 +140,16 @@ TEST(JsonReport, SaysWhereARunWasFlown) {
   EXPECT_EQ(run_of(over_http(passing()))["stage"], "http");
   EXPECT_EQ(run_of(over_http(passing()))["speed"].dump(), "5");
   EXPECT_EQ(run_of(over_http(passing(), 0.25))["speed"].dump(), "0.25");
+}
+
+TEST(JsonReport, SaysThatTheMachineCouldNotFollow) {
+  RunResult run = over_http(passing());
+  EXPECT_EQ(run_of(run)["could_not_follow"], "");
+  run.could_not_follow = "this machine could not follow";
+  EXPECT_EQ(run_of(run)["could_not_follow"], run.could_not_follow);
+  const auto read = from_json("some.json", to_json({run}));
+  ASSERT_TRUE(read) << read.error()[0].message;
+  EXPECT_EQ((*read)[0].could_not_follow, run.could_not_follow);
 }
 
 TEST(JsonReport, AResultOlderThanTheStageWasSimulated) {

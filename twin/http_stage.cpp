@@ -2,13 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <ctime>
 #include <memory>
+#include <system_error>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -183,6 +187,11 @@ Pace pace_of(const Server& server, const sim::Scenario& scenario, double speed) 
   return {speed, now - times(passed, 1 / speed), scenario.starts_at};
 }
 
+bool is_want_of_files(std::string_view trouble) {
+  const auto& texts = std::generic_category();
+  return trouble == texts.message(EMFILE) || trouble == texts.message(ENFILE);
+}
+
 // Everything that lives during one run, in order of construction.
 class World {
  public:
@@ -194,7 +203,10 @@ class World {
         server_(server),
         runtime_(context_.get_executor(), options.seed.value_or(scenario.seed),
                  pace_of(server, scenario, options.speed)),
-        transport_(runtime_, std::move(endpoints), targets(scenario.script)),
+        transport_(runtime_, std::move(endpoints), targets(scenario.script),
+                   [this](const HttpTrouble& trouble) {
+                     is_out_of_files_ = is_out_of_files_ || is_want_of_files(trouble.message);
+                   }),
         scripted_store_(runtime_, replies_, scenario.store),
         store_(runtime_,
                scenario.store.is_scripted() ? static_cast<ReplyStore&>(scripted_store_) : replies_),
@@ -238,6 +250,21 @@ class World {
     return end;
   }
 
+  // What the machine did not give, after run(). Empty: nothing was missing.
+  std::string missing() const {
+    const std::uint64_t starved = server_.counts().starved;
+    if (!is_out_of_files_ && starved == 0) return "";
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    return fmt::format(
+        "ran out of files: {}each connection takes two, and this process may open {}; raise that "
+        "with ulimit -n",
+        is_out_of_files_
+            ? fmt::format("{} connections were open and more were needed, ", connections_)
+            : "",
+        limit.rlim_cur);
+  }
+
   void report(HttpFlight& flight) {
     sim::RunResult& result = flight.result;
     result.seed = runtime_.seed();
@@ -274,6 +301,10 @@ class World {
     while (engine_->unfinished() > 0 || caller_->has_more()) {
       context_.run_one_for(look_up);
       if (options_.interrupt != nullptr && *options_.interrupt) return sim::RunEnd::interrupted;
+      if (is_out_of_files_) {
+        connections_ = transport_.counts().open;
+        return sim::RunEnd::interrupted;
+      }
       const Instant now = runtime_.now();
       if (now >= latest) return sim::RunEnd::deadlock;
       if (!options_.progress || now - told < times(look_up, options_.speed)) continue;
@@ -301,6 +332,8 @@ class World {
   PeakCounter peaks_;
   sim::Histogram lateness_;
   double busy_ = 0;
+  bool is_out_of_files_ = false;
+  std::uint64_t connections_ = 0;  // when files ran out
   Ticker probe_;
   Instant ended_{};
   std::unique_ptr<sim::Detail> detail_;
@@ -318,7 +351,30 @@ double rounded_down(double speed) {
   return power * (digit < 2 ? 1 : digit < 5 ? 2 : 5);
 }
 
+// Up to 1, 2 or 5 times a power of ten.
+double rounded_up(double speed) {
+  const double power = std::pow(10, std::floor(std::log10(speed)));
+  const double digit = speed / power;
+  return power * (digit <= 1 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10);
+}
+
+std::string real_time(Duration scenario, double speed) {
+  using std::chrono::seconds;
+  const Duration real = times(scenario, 1 / speed);
+  return format_duration_short(std::max<Duration>(std::chrono::round<seconds>(real), seconds{1}));
+}
+
 }  // namespace
+
+std::string how_long(Duration scenario, double speed) {
+  constexpr double most_sensible = 100;
+  const double minutes = static_cast<double>(scenario.count()) / 60e9;
+  if (minutes <= speed) return "";
+  std::string text = fmt::format("takes {} at this speed", real_time(scenario, speed));
+  const double faster = std::min(rounded_up(minutes / 5), most_sensible);
+  if (faster <= speed) return text;
+  return text + fmt::format("; --speed {} takes {}", faster, real_time(scenario, faster));
+}
 
 std::string could_not_follow(const sim::Histogram& lateness, double busy, double speed) {
   constexpr double late_real = 10e6;
@@ -350,7 +406,12 @@ Result<HttpFlight> fly(const sim::Scenario& scenario, const Policy& policy,
   flight.result.speed = options.speed;
   World world(scenario, policy, bound, options, **server, std::move(*ready));
   flight.result.end = world.run();
+  if (const std::string missing = world.missing(); !missing.empty()) {
+    return fail(ErrorKind::environment, scenario.name + " " + missing);
+  }
   world.report(flight);
+  const std::string behind = could_not_follow(flight.lateness, flight.busy, options.speed);
+  if (!behind.empty()) flight.result.could_not_follow = "this machine " + behind;
   sim::judge_expectations(scenario, bound, flight.result);
   return flight;
 }

@@ -61,14 +61,19 @@ struct HttpFlight {
 /// the time. `lateness` is in scenario time.
 std::string could_not_follow(const sim::Histogram& lateness, double busy, double speed);
 
+/// What is to be said before a flight that takes more than a minute of real time: "takes 6h00m at
+/// this speed; --speed 100 takes 3m36s", the speed being one with which it takes five minutes or
+/// less, up to 100. Empty for shorter ones.
+std::string how_long(Duration scenario, double speed);
+
 /// What differs from sim::run(): the scenario's network is left out, as a socket of this machine is
 /// there instead; a call that has not ended some time after the last has begun (the scenario's
 /// length, at least ten minutes of its time) is taken for one that never will, and the run for
 /// deadlocked; digests and `events` mean nothing.
 ///
-/// Errors: environment (no port, no file descriptors). *Threads*: blocks the caller's, on which the
-/// engine lives; the server has one of its own. *Determinism*: draws are those of sim::run() with
-/// the same seed; what depends on time is not.
+/// Errors: environment (no port; file descriptors that run out, before or while it flies).
+/// *Threads*: blocks the caller's, on which the engine lives; the server has one of its own.
+/// *Determinism*: draws are those of sim::run() with the same seed; what depends on time is not.
 Result<HttpFlight> fly(const sim::Scenario& scenario, const Policy& policy,
                        const sim::BoundPolicy& bound, const HttpOptions& options);
 

@@ -19,6 +19,22 @@ std::string states_of(const sim::BreakerResult& breaker) {
   return text;
 }
 
+// As people are shown it: of a breaker that never came to rest, how it began and how it ended.
+std::string shortened(const std::string& states) {
+  constexpr std::ptrdiff_t first = 8;
+  constexpr std::ptrdiff_t last = 2;
+  constexpr std::string_view comma = ", ";
+  std::vector<std::size_t> ends;  // of each state
+  for (std::size_t at = states.find(comma); at != states.npos; at = states.find(comma, at + 1)) {
+    ends.push_back(at);
+  }
+  const auto count = std::ssize(ends) + 1;
+  if (count <= first + last + 1) return states;
+  const std::size_t tail = ends[static_cast<std::size_t>(count - last - 1)];
+  return fmt::format("{}, … {} more{}", states.substr(0, ends[first - 1]), count - first - last,
+                     states.substr(tail));
+}
+
 class Comparer {
  public:
   Comparer(const Stage& simulated, const Stage& over_http, const Noise& noise)
@@ -122,10 +138,11 @@ void describe_differences(const Comparison& comparison, std::string& text) {
   if (more > 0) text += fmt::format("  and {} more\n", more);
   for (const BreakerComparison& breaker : comparison.breakers) {
     if (breaker.simulated == breaker.over_http) {
-      text += fmt::format("  breaker {}: {} on both stages\n", breaker.name, breaker.simulated);
+      text += fmt::format("  breaker {}: {} on both stages\n", breaker.name,
+                          shortened(breaker.simulated));
     } else {
       text += fmt::format("  breaker {}\n    simulated  {}\n    over HTTP  {}\n", breaker.name,
-                          breaker.simulated, breaker.over_http);
+                          shortened(breaker.simulated), shortened(breaker.over_http));
     }
   }
 }
@@ -195,6 +212,10 @@ Duration Noise::quantile(std::uint32_t per_mille) const {
   return largest;
 }
 
+bool Comparison::is_empty() const {
+  return both + only_simulated + only_over_http + past_the_end == 0;
+}
+
 bool Comparison::identical() const {
   return same == both && only_simulated == 0 && only_over_http == 0 &&
          std::ranges::all_of(breakers, [](const BreakerComparison& breaker) {
@@ -206,6 +227,21 @@ Comparison compare(const Stage& simulated, const Stage& over_http, const Noise& 
                    bool closed_loop) {
   return Comparer(simulated, over_http, noise).compare(closed_loop);
 }
+
+namespace {
+
+// What cannot be the same over a socket.
+void describe_losses(const sim::RunResult& over_http, std::string& text) {
+  const bool is_lost = std::ranges::any_of(over_http.faults, [](const sim::FaultResult& fault) {
+    return fault.injected > 0 && fault.fault.starts_with("unreachable");
+  });
+  if (!is_lost) return;
+  text +=
+      "  unreachable: over HTTP the connection comes about and then hangs, so no connect limit\n"
+      "    passes there as it does simulated\n";
+}
+
+}  // namespace
 
 std::string describe(const Comparison& comparison, const Stage& simulated, const Stage& over_http,
                      const Noise& noise, double speed) {
@@ -243,14 +279,29 @@ std::string describe(const Comparison& comparison, const Stage& simulated, const
   text += fmt::format("  this machine: plain attempts   {}\n", quantiles(noise.attempts));
   text += fmt::format("                timers           {}\n", quantiles(noise.timers));
   describe_first(comparison, noise, text);
+  describe_losses(over_http.result, text);
   if (const std::string behind = could_not_follow(noise.timers, noise.busy, speed);
       !behind.empty()) {
     text += "  this machine " + behind + "\n";
   }
+  if (comparison.is_empty()) return text + "  NO VERDICT: no call was made\n";
   text += fmt::format("  {}; times are {} this machine's noise\n",
                       comparison.identical() ? "IDENTICAL" : "DIFFERENT",
                       comparison.within_noise ? "within" : "not within");
   return text;
+}
+
+std::string describe_interrupted(const sim::RunResult& simulated, const sim::RunResult* over_http) {
+  const auto part = [](const sim::RunResult& result) {
+    return fmt::format("{} calls, up to {} of {}", result.total.calls,
+                       format_duration_short(result.ended - Instant{}),
+                       format_duration_short(result.scenario_ends - Instant{}));
+  };
+  return fmt::format(
+      "{} under {}, seed {}: interrupted\n  simulated  {}\n  over HTTP  {}\n"
+      "  NO VERDICT: nothing was compared\n",
+      simulated.scenario, simulated.policy, simulated.seed, part(simulated),
+      over_http == nullptr ? "nothing" : part(*over_http));
 }
 
 Result<sim::Histogram> measure_noise(double speed, const std::atomic<bool>* interrupt) {

@@ -108,6 +108,9 @@ struct Comparison {
   sim::Histogram sooner;  ///< the same of calls that took less
   bool within_noise = false;
 
+  /// There was no call on either stage: no verdict, whatever identical() says.
+  bool is_empty() const;
+
   /// Every call the same, the same calls (but for `past_the_end`), and the same changes of every
   /// breaker.
   bool identical() const;
@@ -125,6 +128,10 @@ Comparison compare(const Stage& simulated, const Stage& over_http, const Noise& 
 /// As text, for people.
 std::string describe(const Comparison& comparison, const Stage& simulated, const Stage& over_http,
                      const Noise& noise, double speed);
+
+/// What was done of a comparison that was interrupted, for people; `over_http` is null where that
+/// stage had not begun.
+std::string describe_interrupted(const sim::RunResult& simulated, const sim::RunResult* over_http);
 
 /// Flies a plain scenario over HTTP, without faults and with constant times, for about a second of
 /// real time, and tells by how much its attempts took longer than scripted. Errors: environment.

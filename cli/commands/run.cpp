@@ -1,7 +1,6 @@
 #include "cli/commands/run.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -16,6 +15,7 @@
 #include "cli/metrics.hpp"
 #include "cli/options.hpp"
 #include "cli/print_errors.hpp"
+#include "cli/progress.hpp"
 #include "cli/result_outputs.hpp"
 #include "cli/terminal.hpp"
 #include "cli/traces.hpp"
@@ -25,6 +25,7 @@
 #include "sim/run.hpp"
 
 #ifdef BROWNOUT_HTTP
+#include "cli/how_long.hpp"
 #include "twin/http_stage.hpp"
 #else
 #include "cli/without_http.hpp"
@@ -43,39 +44,6 @@ struct RunArguments {
   double speed = 1;
   bool verify = false;
   bool quiet = false;
-};
-
-// Rewrites one line on a terminal while a run takes longer than a moment.
-class Progress {
- public:
-  Progress(const Flight& flight, bool enabled)
-      : duration_(flight.scenario.duration), enabled_(enabled && ::isatty(STDERR_FILENO) == 1) {}
-
-  std::function<void(Instant)> callback() {
-    if (!enabled_) return {};
-    return [this](Instant at) { show(at); };
-  }
-  void clear() const {
-    if (shown_) fmt::print(stderr, "\r\033[K");
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-
-  void show(Instant at) {
-    const auto now = Clock::now();
-    if (now - last_ < std::chrono::milliseconds{200}) return;
-    last_ = now;
-    shown_ = true;
-    fmt::print(stderr, "\r\033[K{:3}%  {} simulated",
-               (at - Instant{}) / (duration_ / 100 + Duration{1}),
-               format_duration_short(at - Instant{}));
-  }
-
-  Duration duration_;
-  bool enabled_;
-  bool shown_ = false;
-  Clock::time_point last_ = Clock::now();
 };
 
 class RunCommand {
@@ -136,7 +104,8 @@ class RunCommand {
 
 #ifdef BROWNOUT_HTTP
   Result<sim::RunResult> run_over_http(const Flight& flight, Observer* events) {
-    Progress progress(flight, !arguments_.quiet);
+    if (!arguments_.quiet) print_how_long(flight.scenario, arguments_.speed);
+    Progress progress(flight.scenario.duration, "flown", !arguments_.quiet);
     twin::HttpOptions options;
     options.seed = arguments_.seed;
     options.speed = arguments_.speed;
@@ -154,9 +123,11 @@ class RunCommand {
                               format_duration_short(flown->lateness.quantile(500)),
                               format_duration_short(flown->lateness.max()));
     }
-    const std::string behind =
-        twin::could_not_follow(flown->lateness, flown->busy, arguments_.speed);
-    if (!behind.empty()) sockets_ += "\n  this machine " + behind;
+    // Otherwise the summary says it.
+    if (const std::string& behind = flown->result.could_not_follow;
+        arguments_.quiet && !behind.empty()) {
+      fmt::print(stderr, "warning: {}: {}\n", flight.scenario.name, behind);
+    }
     return std::move(flown->result);
   }
 #else
@@ -166,7 +137,7 @@ class RunCommand {
 #endif
 
   sim::RunResult run(const Flight& flight, Observer* events, bool report_progress) {
-    Progress progress(flight, report_progress && !arguments_.quiet);
+    Progress progress(flight.scenario.duration, "simulated", report_progress && !arguments_.quiet);
     sim::RunOptions options;
     options.seed = arguments_.seed;
     options.ties = arguments_.what.random_ties ? TiePolicy::random : TiePolicy::fifo;

@@ -11,9 +11,11 @@
 #include <utility>
 
 #include "cli/flight.hpp"
+#include "cli/how_long.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "cli/print_errors.hpp"
+#include "cli/progress.hpp"
 #include "sim/run.hpp"
 #include "twin/twin.hpp"
 
@@ -37,29 +39,40 @@ class TwinCommand {
     if (!flight) return print_errors(flight.error());
     // A socket of this machine stands in its place, on neither stage beside it.
     flight->scenario.network_latency = {};
+    print_how_long(flight->scenario, arguments_.speed);
     const twin::Stage simulated = simulate(*flight);
+    if (*interrupt_) return interrupted(simulated.result, nullptr);
     auto plain = twin::measure_noise(arguments_.speed, interrupt_);
     if (!plain) return print_errors(plain.error());
+    if (*interrupt_) return interrupted(simulated.result, nullptr);
     twin::Noise noise;
     noise.attempts = std::move(*plain);
     const auto over_http = fly(*flight, noise);
     if (!over_http) return print_errors(over_http.error());
-    if (*interrupt_) return ExitCode::interrupted;
+    if (*interrupt_) return interrupted(simulated.result, &over_http->result);
     const twin::Comparison comparison =
         twin::compare(simulated, *over_http, noise, flight->scenario.workload.clients > 0);
     fmt::print("{}", twin::describe(comparison, simulated, *over_http, noise, arguments_.speed));
-    if (simulated.result.total.calls == 0) return ExitCode::undecided;
+    if (comparison.is_empty()) return ExitCode::undecided;
     return comparison.identical() ? ExitCode::passed : ExitCode::failed;
   }
 
  private:
+  static ExitCode interrupted(const sim::RunResult& simulated, const sim::RunResult* over_http) {
+    fmt::print("{}", twin::describe_interrupted(simulated, over_http));
+    return ExitCode::interrupted;
+  }
+
   twin::Stage simulate(const Flight& flight) const {
     twin::TraceKeeper keeper(flight.bound.routes);
     sim::RunOptions options;
     options.seed = arguments_.seed;
     options.events = &keeper;
     options.interrupt = interrupt_;
+    Progress progress(flight.scenario.duration, "simulated", true);
+    options.progress = progress.callback();
     sim::RunResult result = sim::run(flight.scenario, flight.policy, flight.bound, options);
+    progress.clear();
     return {std::move(result), keeper.calls()};
   }
 
@@ -70,7 +83,10 @@ class TwinCommand {
     options.speed = arguments_.speed;
     options.events = &keeper;
     options.interrupt = interrupt_;
+    Progress progress(flight.scenario.duration, "flown", true);
+    options.progress = progress.callback();
     auto flown = twin::fly(flight.scenario, flight.policy, flight.bound, options);
+    progress.clear();
     if (!flown) return tl::unexpected(std::move(flown.error()));
     noise.timers = flown->lateness;
     noise.busy = flown->busy;

@@ -213,6 +213,7 @@ void Loop::accept_all(const Listener& listener) {
         ::accept4(listener.socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.is_open()) {
       const bool lacks_files = errno == EMFILE || errno == ENFILE;
+      if (lacks_files) ++counts_.starved;
       // Somebody has to go before the next can come. If nobody can, asking again at once would only
       // keep the machine busy.
       if (lacks_files && evict()) continue;

@@ -62,6 +62,7 @@ struct ServerCounts {
   std::uint64_t requests = 0;     ///< to the provider
   std::uint64_t shed = 0;         ///< connections answered with 503
   std::uint64_t evicted = 0;      ///< idle connections closed to make room
+  std::uint64_t starved = 0;      ///< times that no file descriptor was left for a connection
   std::uint64_t malformed = 0;    ///< requests that were no HTTP, too large or too slow
 };
 

@@ -5,6 +5,7 @@ usage: twin_cli_test.py BROWNOUT
 """
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -94,8 +95,48 @@ class Twin(program.InAnEmptyFolder):
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             time.sleep(2)
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=program.PATIENCE)
+            out, err = process.communicate(timeout=program.PATIENCE)
             self.assertEqual(process.returncode, 130)
+            self.assertIn("small over HTTP takes 1h00m at this speed; --speed 20 takes 3m00s", err.decode())
+            if command[0] == "twin":
+                self.assertIn("simulated  3599 calls, up to 59m59s of 1h00m", out.decode())
+                self.assertIn("NO VERDICT: nothing was compared", out.decode())
+            else:
+                self.assertIn("when the run was interrupted", out.decode())
+
+    def test_twins_without_a_call_are_not_called_identical(self):
+        self.write("none.json", scenario(workload={
+            "arrivals": {"constant": "0.001/s"}, "input_tokens": 100, "output_tokens": 20}))
+        result = self.brownout("twin", "none.json", "--speed", "20")
+        self.assertEqual(result.returncode, 4, result.stdout + result.stderr)
+        self.assertIn("NO VERDICT", result.stdout)
+        self.assertNotIn("IDENTICAL", result.stdout)
+
+    def test_a_flight_that_runs_out_of_files_blames_no_policy(self):
+        self.write("wide.json", scenario(workload={
+            "arrivals": {"constant": "100/s"}, "input_tokens": 100, "output_tokens": 2000}))
+        for command in (["run", "wide.json", "--stage", "http"], ["twin", "wide.json"]):
+            result = subprocess.run(
+                [self.program, *command, "--speed", "5"], cwd=self.folder, capture_output=True,
+                text=True, timeout=program.PATIENCE, check=False,
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+            self.assertEqual(result.returncode, 5, result.stdout + result.stderr)
+            self.assertIn("ran out of files", result.stderr)
+            self.assertIn("this process may open 64", result.stderr)
+            self.assertNotIn("FAIL", result.stdout)
+
+    def test_a_machine_that_cannot_follow_is_told_in_every_form(self):
+        self.write("fast.json", scenario(
+            duration="10m", timeline=[{"phase": "all", "until": "10m"}], workload={
+                "arrivals": {"constant": "20/s"}, "input_tokens": 100, "output_tokens": 20}))
+        result = self.brownout("run", "fast.json", "--stage", "http", "--speed", "1000", "--quiet",
+                               "--json", "r.json", "--html", "h.html", "--junit", "j.xml",
+                               "--markdown", "m.md")
+        said = "this machine could not follow at that speed"
+        self.assertIn("warning: small: " + said, result.stderr)
+        for name in ("r.json", "h.html", "j.xml", "m.md"):
+            self.assertIn(said, (self.folder / name).read_text(), name)
+        self.assertIn(said, self.brownout("report", "r.json").stdout)
 
 
 if __name__ == "__main__":

@@ -178,6 +178,59 @@ TEST(TwinPace, AMachineThatDoesNotIsToldASlowerSpeed) {
   EXPECT_THAT(could_not_follow(late, 0.1, 1), HasSubstr("; it has other things to do"));
 }
 
+TEST(TwinPace, AFlightOfMoreThanAMinuteIsAnnounced) {
+  EXPECT_EQ(how_long(60s, 1), "");
+  EXPECT_EQ(how_long(2h, 120), "");
+  EXPECT_EQ(how_long(61s, 1), "takes 1m01s at this speed");
+  EXPECT_EQ(how_long(6h, 1), "takes 6h00m at this speed; --speed 100 takes 3m36s");
+  EXPECT_EQ(how_long(20min, 1), "takes 20m00s at this speed; --speed 5 takes 4m00s");
+  EXPECT_EQ(how_long(20h, 200), "takes 6m00s at this speed") << "and faster than most machines";
+}
+
+// Breakers: closed, then as many changes.
+TEST(TwinComparison, ABreakerThatNeverCameToRestIsShownByItsEnds) {
+  const auto with_changes = [](int changes) {
+    Stage stage = stage_of({{1, trace("a = b")}});
+    sim::BreakerResult& breaker = stage.result.breakers.emplace_back();
+    breaker.name = "main";
+    for (int i = 0; i < changes; ++i) {
+      breaker.transitions.push_back(
+          {at(1s), i % 2 == 0 ? BreakerState::open : BreakerState::half_open});
+    }
+    return stage;
+  };
+  const auto told = [&](int here, int there) {
+    const Stage simulated = with_changes(here);
+    const Stage over_http = with_changes(there);
+    return describe(compare(simulated, over_http, {}, false), simulated, over_http, {}, 1);
+  };
+  EXPECT_THAT(told(10, 10),
+              HasSubstr("breaker main: closed, open, half_open, open, half_open, open, half_open, "
+                        "open, half_open, open, half_open on both stages"));
+  EXPECT_THAT(told(400, 301),
+              HasSubstr("simulated  closed, open, half_open, open, half_open, open, half_open, "
+                        "open, … 391 more, open, half_open\n"));
+  EXPECT_THAT(told(400, 301), HasSubstr("open, … 292 more, half_open, open\n"));
+}
+
+TEST(TwinComparison, NoCallsAreNoVerdict) {
+  const Stage nothing = stage_of({});
+  const Comparison comparison = compare(nothing, nothing, {}, false);
+  EXPECT_TRUE(comparison.is_empty());
+  const std::string text = describe(comparison, nothing, nothing, {}, 1);
+  EXPECT_THAT(text, HasSubstr("NO VERDICT: no call was made"));
+  EXPECT_EQ(text.find("IDENTICAL"), std::string::npos);
+}
+
+TEST(TwinComparison, LostPacketsAreNamedAsWhatASocketCannotDo) {
+  Stage stage = stage_of({{1, trace("a = b")}});
+  const auto told = [&] { return describe(compare(stage, stage, {}, false), stage, stage, {}, 1); };
+  stage.result.faults.push_back({.phase = "all", .fault = "unreachable on *, share 1"});
+  EXPECT_EQ(told().find("unreachable"), std::string::npos) << "it hit nobody";
+  stage.result.faults[0].injected = 1;
+  EXPECT_THAT(told(), HasSubstr("unreachable: over HTTP the connection comes about and then"));
+}
+
 TEST(TwinTraces, TellAttemptsRefusalsAndTheEndInOrder) {
   TraceKeeper keeper({"main", "backup"});
   keeper.on_call_start({5, at(1s)});

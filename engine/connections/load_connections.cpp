@@ -70,8 +70,14 @@ class ConnectionsReader {
  private:
   void read_providers(const Node& node, Connections& connections) {
     if (node.type != Node::Type::object || node.members.empty()) {
-      problems_.add_unseen(*node.document, node.span, "expected an object of providers",
-                           "as in { \"openai\": { \"url\": \"https://api.openai.com/v1\" } }");
+      constexpr const char* note =
+          "as in { \"openai\": { \"url\": \"https://api.openai.com/v1\" } }";
+      const char* const message = "expected an object of providers";
+      if (node.type == Node::Type::string) {
+        problems_.add_unseen(*node.document, node.span, message, note);
+      } else {
+        problems_.add(node, message, note);
+      }
       return;
     }
     for (const Node::Member& member : node.members) {

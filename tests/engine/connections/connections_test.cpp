@@ -97,7 +97,8 @@ TEST(Connections, AKeyInAFileOfAWrongKindIsNotShown) {
                            R"("kind": "connections" )", R"(kind: "connections", )"}) {
     const auto read = parse_connections(
         "inline", std::string("{ ") + kind + R"("version": 1, "providers": { "p": {
-            "url": "https://me:sk-secret@x", "headers": { "authorization": "Bearer sk-secret" } } } })");
+            "url": "https://me:sk-secret@x", "headers":
+            { "authorization": "Bearer sk-secret" } } } })");
     ASSERT_FALSE(read) << kind;
     EXPECT_EQ(complaints(read.error()).find("secret"), std::string::npos)
         << complaints(read.error());

@@ -94,7 +94,7 @@ class Loop {
   void play(Connection& connection);
   void deliver(Connection& connection);
   void deliver_gathered();
-  static void note(Connection& connection);
+  static void note(Connection& connection, Duration sent);
   bool flush(Connection& connection);
   void end_reply(Connection& connection);
   void leave(Connection& connection, ClosedBy by);

@@ -46,7 +46,7 @@ void Loop::deliver(Connection& connection) {
   const std::uint64_t id = connection.id;
   const bool flushed = flush(connection);
   if (find(id) == nullptr) return;
-  if (connection.fresh > 0) note(connection);
+  if (connection.fresh > 0) note(connection, now_ = real_now());
   if (flushed && connection.played) end_reply(connection);
 }
 
@@ -62,10 +62,9 @@ void Loop::deliver_gathered() {
   list.clear();
 }
 
-void Loop::note(Connection& connection) {
+void Loop::note(Connection& connection, Duration sent) {
   Exchange& exchange = *connection.exchange;
   JournalEntry& entry = exchange.entry;
-  const Duration sent = real_now();
   // In scenario time, from the arrival.
   const auto told = [&](Duration real) {
     const Duration since = real - exchange.started_real;

@@ -123,6 +123,7 @@ class Serve(unittest.TestCase):
             self.assertEqual(entry["bytes"]["first_scheduled_ns"], 26_000_000)
             self.assertGreaterEqual(entry["bytes"]["first_sent_ns"], 26_000_000)
             self.assertGreater(entry["bytes"]["sent"], len(body))
+            self.assertGreaterEqual(entry["ended_ns"], entry["bytes"]["last_sent_ns"])
 
     def test_it_ends_in_the_middle_of_a_stream(self):
         server = Serving(self)

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <sstream>
 
+#include "cli/flight.hpp"
+
 namespace brownout::cli {
 
 CLI::Option* one_of(CLI::Option* option, const std::vector<std::string>& words) {
@@ -29,6 +31,23 @@ std::string check_speed(const std::string& text) {
   const bool is_number = error == std::errc{} && end == text.data() + text.size();
   return is_number && speed >= 0.001 && speed <= 100'000 ? ""
                                                          : "expected a number from 0.001 to 100000";
+}
+
+void add_policy_option(CLI::App& command, std::string& policy) {
+  command.add_option("--policy", policy, "Policy file, instead of the scenario's own")
+      ->type_name("FILE");
+}
+
+void add_bind_option(CLI::App& command, std::vector<std::string>& bindings) {
+  command.add_option("--bind", bindings, "Where a route goes, instead of by its role")
+      ->type_name("ROUTE=PROVIDER/MODEL")
+      ->allow_extra_args(false);
+}
+
+void add_seed_option(CLI::App& command, std::optional<std::uint64_t>& seed) {
+  command.add_option("--seed", seed, "Seed of every draw, instead of the scenario's own")
+      ->check(CLI::Validator(check_seed, ""))
+      ->type_name("N");
 }
 
 }  // namespace brownout::cli

@@ -187,9 +187,9 @@ Pace pace_of(const Server& server, const sim::Scenario& scenario, double speed) 
   return {speed, now - times(passed, 1 / speed), scenario.starts_at};
 }
 
-bool is_want_of_files(std::string_view trouble) {
-  const auto& texts = std::generic_category();
-  return trouble == texts.message(EMFILE) || trouble == texts.message(ENFILE);
+bool is_want_of_files(const std::error_code& error) {
+  return error == std::errc::too_many_files_open ||
+         error == std::errc::too_many_files_open_in_system;
 }
 
 // Everything that lives during one run, in order of construction.
@@ -205,7 +205,7 @@ class World {
                  pace_of(server, scenario, options.speed)),
         transport_(runtime_, std::move(endpoints), targets(scenario.script),
                    [this](const HttpTrouble& trouble) {
-                     is_out_of_files_ = is_out_of_files_ || is_want_of_files(trouble.message);
+                     is_out_of_files_ = is_out_of_files_ || is_want_of_files(trouble.error);
                    }),
         scripted_store_(runtime_, replies_, scenario.store),
         store_(runtime_,

@@ -18,6 +18,7 @@
 #include "cli/in_parallel.hpp"
 #include "cli/input_files.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/options.hpp"
 #include "cli/outputs.hpp"
 #include "cli/print_errors.hpp"
 #include "cli/seed_range.hpp"
@@ -295,9 +296,7 @@ void add_compare(CLI::App& program, Request& request) {
   command->add_option("--seeds", arguments->seeds, "Seeds to fly each pair with")
       ->capture_default_str()
       ->type_name("A..B");
-  command->add_option("--bind", arguments->bindings, "Where a route goes, instead of by its role")
-      ->type_name("ROUTE=PROVIDER/MODEL")
-      ->allow_extra_args(false);
+  add_bind_option(*command, arguments->bindings);
   command
       ->add_option("--jobs,-j", arguments->jobs, "Threads; as many as there are cores by default")
       ->check(CLI::Range(1, 1024))

@@ -234,17 +234,9 @@ void add_run(CLI::App& program, Request& request) {
       program.add_subcommand("run", "Fly a policy through scenarios and say whether it held");
   command->add_option("FILE", arguments->what.paths, "Scenario files, or folders of them")
       ->required();
-  command
-      ->add_option("--policy", arguments->what.policy, "Policy file, instead of the scenario's own")
-      ->type_name("FILE");
-  command
-      ->add_option("--bind", arguments->what.bindings, "Where a route goes, instead of by its role")
-      ->type_name("ROUTE=PROVIDER/MODEL")
-      ->allow_extra_args(false);
-  command
-      ->add_option("--seed", arguments->seed, "Seed of every draw, instead of the scenario's own")
-      ->check(CLI::Validator(check_seed, ""))
-      ->type_name("N");
+  add_policy_option(*command, arguments->what.policy);
+  add_bind_option(*command, arguments->what.bindings);
+  add_seed_option(*command, arguments->seed);
   add_result_outputs(*command, arguments->outputs);
   arguments->outputs.add(*command, "--events", "Write every event there, one JSON object a line",
                          Outputs::Holds::one);

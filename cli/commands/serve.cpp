@@ -263,10 +263,7 @@ void add_serve(CLI::App& program, Request& request) {
       ->check(CLI::Validator(check_speed, ""))
       ->type_name("N");
   command->add_option("--start", arguments->start, "Begin with this phase")->type_name("PHASE");
-  command
-      ->add_option("--seed", arguments->seed, "Seed of every draw, instead of the scenario's own")
-      ->check(CLI::Validator(check_seed, ""))
-      ->type_name("N");
+  add_seed_option(*command, arguments->seed);
   command
       ->add_option("--journal", arguments->journal,
                    "Write what became of every request there, one JSON object a line")

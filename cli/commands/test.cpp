@@ -19,6 +19,7 @@
 #include "cli/in_parallel.hpp"
 #include "cli/input_files.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/options.hpp"
 #include "cli/print_errors.hpp"
 #include "cli/result_outputs.hpp"
 #include "cli/seed_range.hpp"
@@ -343,10 +344,7 @@ void add_test(CLI::App& program, Request& request) {
       ->needs(baseline)
       ->allow_extra_args(false)
       ->type_name("[MEASURE=]PERCENT");
-  command
-      ->add_option("--bind", arguments->what.bindings, "Where a route goes, instead of by its role")
-      ->type_name("ROUTE=PROVIDER/MODEL")
-      ->allow_extra_args(false);
+  add_bind_option(*command, arguments->what.bindings);
   command
       ->add_option("--jobs,-j", arguments->jobs, "Threads; as many as there are cores by default")
       ->check(CLI::Range(1, 1024))

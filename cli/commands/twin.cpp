@@ -104,17 +104,9 @@ void add_twin(CLI::App& program, Request& request) {
   CLI::App* command = program.add_subcommand(
       "twin", "Fly a scenario in virtual time and over HTTP, and compare call by call");
   command->add_option("SCENARIO", arguments->path, "Scenario file")->required();
-  command
-      ->add_option("--policy", arguments->what.policy, "Policy file, instead of the scenario's own")
-      ->type_name("FILE");
-  command
-      ->add_option("--bind", arguments->what.bindings, "Where a route goes, instead of by its role")
-      ->type_name("ROUTE=PROVIDER/MODEL")
-      ->allow_extra_args(false);
-  command
-      ->add_option("--seed", arguments->seed, "Seed of every draw, instead of the scenario's own")
-      ->check(CLI::Validator(check_seed, ""))
-      ->type_name("N");
+  add_policy_option(*command, arguments->what.policy);
+  add_bind_option(*command, arguments->what.bindings);
+  add_seed_option(*command, arguments->seed);
   command
       ->add_option("--speed", arguments->speed,
                    "Play the scenario over HTTP so many times as fast (1)")

@@ -121,7 +121,7 @@ void Connection::opened() {
 }
 
 void Connection::failed(std::string_view stage, const Error& error) {
-  keeper_->on_trouble(*this, stage, error.message());
+  keeper_->on_trouble(*this, stage, error);
   breach(Breach::broken);
 }
 
@@ -202,7 +202,7 @@ void Connection::parse() {
     if (head_told_ && keeper_ != nullptr) tell_body();
     if (keeper_ == nullptr) return;
     if (error && !more) {
-      keeper_->on_trouble(*this, "parse", error.message());
+      keeper_->on_trouble(*this, "parse", error);
       return breach(Breach::garbage);
     }
     if (parser_->is_done()) return message_over();
@@ -253,7 +253,7 @@ void Connection::ended(const Error& error) {
     }
   }
   if (user_ == nullptr) return close();
-  keeper_->on_trouble(*this, "read", error.message());
+  keeper_->on_trouble(*this, "read", error);
   breach(unheard(error) ? Breach::unheard : Breach::broken);
 }
 

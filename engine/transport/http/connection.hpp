@@ -52,7 +52,7 @@ class ConnectionKeeper {
   /// Is closed.
   virtual void on_closed(Connection& connection) = 0;
   virtual void on_trouble(const Connection& connection, std::string_view stage,
-                          const std::string& message) = 0;
+                          const boost::system::error_code& error) = 0;
 
  protected:
   ~ConnectionKeeper() = default;

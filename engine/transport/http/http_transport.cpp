@@ -50,7 +50,7 @@ class HttpTransport::Impl final : private http::ConnectionKeeper {
   void on_idle(Connection& connection) override;
   void on_closed(Connection& connection) override;
   void on_trouble(const Connection& connection, std::string_view stage,
-                  const std::string& message) override;
+                  const boost::system::error_code& error) override;
 
   Pool& pool_of(const Connection& connection);
   void find_connection(Flight& flight);
@@ -419,8 +419,9 @@ void HttpTransport::Impl::serve_waiting(Pool& pool) {
 }
 
 void HttpTransport::Impl::on_trouble(const Connection& connection, std::string_view stage,
-                                     const std::string& message) {
-  if (on_trouble_) on_trouble_({connection.endpoint().options.provider, stage, message});
+                                     const boost::system::error_code& error) {
+  if (!on_trouble_) return;
+  on_trouble_({connection.endpoint().options.provider, stage, error, error.message()});
 }
 
 HttpTransport::HttpTransport(AsioRuntime& runtime, std::shared_ptr<const HttpEndpoints> endpoints,

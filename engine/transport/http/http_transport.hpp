@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "engine/runtime/asio_runtime.hpp"
@@ -27,7 +28,8 @@ namespace brownout {
 struct HttpTrouble {
   std::string_view provider;
   std::string_view stage;  ///< "resolve", "connect", "handshake", "write", "read" or "parse"
-  std::string message;     ///< of the operating system, OpenSSL or the parser
+  std::error_code error;   ///< of the operating system, OpenSSL or the parser
+  std::string message;     ///< the same in words
 };
 
 /// What a transport has done so far.

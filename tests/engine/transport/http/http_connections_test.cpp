@@ -174,7 +174,8 @@ class Blind final : public http::ConnectionKeeper, public http::ConnectionUser {
  public:
   void on_idle(http::Connection&) override { idle = true; }
   void on_closed(http::Connection&) override {}
-  void on_trouble(const http::Connection&, std::string_view, const std::string&) override {}
+  void on_trouble(const http::Connection&, std::string_view,
+                  const boost::system::error_code&) override {}
   void on_open() override { open = true; }
   void on_head(std::uint16_t, std::span<const HeaderView>) override {}
   void on_body(std::string_view) override {}
